@@ -1,0 +1,83 @@
+"""What a step takes and gives back: the shapes that let a rule be a plain function.
+
+fetcher    (cache, **keys) -> [InputFile]            where bytes come from
+reader     (InputFile, **keys) -> RawDocument ...    how a file's records are read
+extractor  (RAW batch, **keys) -> Extracted          bytes to text
+filter     (DOC batch, **keys) -> Verdicts           measure, then decide; the worker drops and counts
+stage      (Job, **keys) -> Report                   reads committed stages, writes its own part
+export     (dataset folder, target, **keys) -> None  packed shards to another trainer's format
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+
+
+@dataclass(frozen=True, order=True)
+class InputFile:
+    """One file to read, as the lock file pins it.
+
+    `name` is its stable locator ("deb:git-doc"), `path` where its bytes lie now (a path or URL), `sha256` of its
+    content, `size` in bytes. `version`, `licence` and `origin` (where it was fetched from, by name) may be empty.
+    """
+
+    name: str
+    path: str
+    sha256: str
+    size: int
+    version: str = ""
+    licence: str = ""
+    origin: str = ""
+
+
+class RawDocument(NamedTuple):
+    """One record as a reader finds it. `locator` is unique within its InputFile; `format` names an extractor."""
+
+    locator: str
+    content: bytes
+    format: str
+    url: str | None = None
+    lang: str | None = None
+    licence: str | None = None
+    date: str | None = None
+    meta: Mapping[str, str | int | float | None] | None = None
+
+
+@dataclass(frozen=True)
+class Extracted:
+    """Texts of a RAW batch, row by row: `text` is null exactly where `reasons` says why there is none.
+
+    `facts` replaces descriptive columns of DOC (lang, date, url, licence, meta) by what was found in the document;
+    a null there leaves what the reader said.
+    """
+
+    text: pa.Array
+    reasons: pa.Array
+    facts: Mapping[str, pa.Array] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Verdicts:
+    """What a filter says of a DOC batch, row by row.
+
+    `reasons`: string array, null = keep. `signals`: the measured columns by short name, for kept and dropped rows alike.
+    `text`: the edited texts (large_string) of a filter that edits; null array = unchanged.
+    `edits`: how many edits of each kind were made, for the report.
+    """
+
+    reasons: pa.Array
+    signals: Mapping[str, pa.Array] = field(default_factory=dict)
+    text: pa.Array | None = None
+    edits: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, order=True)
+class Task:
+    """One unit of a stage: a name that is also its part's name ("web-00042"), and JSON values that say what to do."""
+
+    name: str
+    payload: Mapping[str, Any] = field(default_factory=dict, compare=False)

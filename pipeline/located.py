@@ -1,0 +1,109 @@
+"""YAML with line numbers, and without its surprises: `no` is a string, `1e9` is a number, a key given twice is a mistake."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+from pipeline.errors import Mistake, RecipeError
+
+Path = tuple[str, ...]
+
+_INT = re.compile(r"[-+]?[0-9][0-9_]*$")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9][0-9_]*(\.[0-9]*)?)([eE][-+]?[0-9]+)?$")
+_CONSTANTS = {"null": None, "~": None, "": None, "true": True, "false": False}
+
+
+class Located:
+    """A parsed YAML text: `value` is plain Python, `line(path)` says where a key stands, `mistakes` grows as it is read."""
+
+    def __init__(self, text: str, name: str) -> None:
+        self.name = name
+        self.mistakes: list[Mistake] = []
+        self._lines: dict[Path, int] = {}
+        try:
+            node = yaml.compose(text, Loader=yaml.SafeLoader)
+        except yaml.YAMLError as error:
+            mark = getattr(error, "problem_mark", None)
+            problem = getattr(error, "problem", None) or str(error)
+            raise RecipeError(name, [Mistake(mark.line + 1 if mark else 0, "YAML", problem)]) from error
+        self.value: Any = self._plain(node, ()) if node is not None else {}
+
+    def line(self, path: Path) -> int:
+        """The line of a key, or of the nearest key above it."""
+        while path and path not in self._lines:
+            path = path[:-1]
+        return self._lines.get(path, 0)
+
+    def mistake(self, path: Path, message: str) -> None:
+        """Note a mistake at a path."""
+        self.mistakes.append(Mistake(self.line(path), ".".join(path) or self.name, message))
+
+    def merge(self, target: Path, source: Path) -> None:
+        """Lay the mapping at `source` over the one at `target`: mappings merge, everything else is replaced."""
+        over = _at(self.value, source)
+        if isinstance(over, Mapping):
+            self._lay(_at(self.value, target), over, target, source)
+
+    def override(self, path: Path, value: str) -> None:
+        """Set one key from the command line; its value is read as YAML."""
+        here = self.value
+        for key in path[:-1]:
+            here = here.setdefault(key, {})
+            if not isinstance(here, dict):
+                self.mistake(path, f"--set {'.'.join(path)}: {key!r} is not a mapping")
+                return
+        here[path[-1]] = Located(value, f"--set {'.'.join(path)}").value
+
+    def _lay(self, under: dict[str, Any], over: Mapping[str, Any], target: Path, source: Path) -> None:
+        for key, value in over.items():
+            if isinstance(value, Mapping) and isinstance(under.get(key), dict):
+                self._lay(under[key], value, (*target, key), (*source, key))
+            else:
+                under[key] = value
+                self._adopt((*target, key), (*source, key))
+
+    def _adopt(self, target: Path, source: Path) -> None:
+        """Paths below `target` now stand where those below `source` do."""
+        depth = len(source)
+        moved = {(*target, *path[depth:]): line for path, line in self._lines.items() if path[:depth] == source}
+        self._lines.update(moved)
+
+    def _plain(self, node: yaml.Node, path: Path) -> Any:
+        self._lines.setdefault(path, node.start_mark.line + 1)
+        if isinstance(node, yaml.MappingNode):
+            return self._mapping(node, path)
+        if isinstance(node, yaml.SequenceNode):
+            return [self._plain(item, (*path, str(index))) for index, item in enumerate(node.value)]
+        return node.value if getattr(node, "style", None) else _scalar(node.value)
+
+    def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, Any]:
+        out: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            key = str(key_node.value)
+            here = (*path, key)
+            if key in out:
+                self._lines[here] = key_node.start_mark.line + 1
+                self.mistake(here, "the key is given twice")
+            self._lines[here] = key_node.start_mark.line + 1
+            out[key] = self._plain(value_node, here)
+        return out
+
+
+def _scalar(text: str) -> Any:
+    if text in _CONSTANTS:
+        return _CONSTANTS[text]
+    if _INT.match(text):
+        return int(text)
+    if _FLOAT.match(text):
+        return float(text)
+    return text
+
+
+def _at(value: Any, path: Path) -> Any:
+    for key in path:
+        value = value[key]
+    return value

@@ -1,0 +1,114 @@
+"""What flows between the stages: Arrow schemas, and the one function that holds a batch to its schema.
+
+RAW   what a source reads: undecoded bytes of one document, and what is known of it
+DOC   what extraction makes of it: text, one row per document
+Signal columns (what a filter measured) are appended to DOC as `filter.signal`.
+Texts are `large_string`: one offset width everywhere, so that a part may hold more than 2 GiB.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+import pyarrow as pa
+
+from pipeline.errors import StorageError
+
+#: One undecoded document. `format` names the extractor that can read `content`; `meta` is a JSON object.
+RAW = pa.schema(
+    [
+        pa.field("id", pa.string(), nullable=False),
+        pa.field("content", pa.large_binary(), nullable=False),
+        pa.field("format", pa.string(), nullable=False),
+        pa.field("source", pa.string(), nullable=False),
+        pa.field("url", pa.string()),
+        pa.field("lang", pa.string()),
+        pa.field("licence", pa.string()),
+        pa.field("date", pa.string()),
+        pa.field("meta", pa.string()),
+    ]
+)
+
+#: One document of text. `id` is 32 hex digits, a stable hash of source and locator (see `document_id`).
+DOC = pa.schema(
+    [
+        pa.field("id", pa.string(), nullable=False),
+        pa.field("text", pa.large_string(), nullable=False),
+        pa.field("source", pa.string(), nullable=False),
+        pa.field("url", pa.string()),
+        pa.field("lang", pa.string()),
+        pa.field("licence", pa.string()),
+        pa.field("date", pa.string()),
+        pa.field("meta", pa.string()),
+    ]
+)
+
+#: What is kept of a dropped document: why, by which step, what was measured (JSON), and the first characters.
+REJECT = pa.schema(
+    [
+        pa.field("id", pa.string(), nullable=False),
+        pa.field("source", pa.string(), nullable=False),
+        pa.field("url", pa.string()),
+        pa.field("step", pa.string(), nullable=False),
+        pa.field("reason", pa.string(), nullable=False),
+        pa.field("signals", pa.string()),
+        pa.field("excerpt", pa.string()),
+    ]
+)
+
+#: A decision about each document of a part, in the part's row order: `reason` null means keep.
+#: `twin` names the kept document a duplicate was removed for; `value` is the number that was compared.
+DECISION = pa.schema(
+    [
+        pa.field("id", pa.string(), nullable=False),
+        pa.field("reason", pa.string()),
+        pa.field("twin", pa.string()),
+        pa.field("value", pa.float64()),
+    ]
+)
+
+#: The descriptive columns of DOC, without its text: what later stages carry so that a token can be traced.
+DOC_FACTS = ("id", "source", "url", "lang", "licence", "date", "meta")
+
+#: Length in characters of the excerpt kept of a dropped document.
+EXCERPT_CHARS = 300
+
+
+def conform(batch: pa.RecordBatch, schema: pa.Schema, *, extra: bool = False) -> pa.RecordBatch:
+    """Cast `batch` to `schema` (columns in schema order), or raise StorageError naming the column that doesn't fit.
+
+    With `extra`, columns beyond the schema (signals) are kept after it in sorted order; without, they are an error.
+    Missing nullable columns are filled with nulls.
+    """
+    names = batch.schema.names
+    unknown = sorted(set(names) - set(schema.names))
+    if unknown and not extra:
+        raise StorageError(f"unexpected columns {unknown}: the schema has {schema.names}")
+    columns = [_column(batch, field) for field in schema] + [batch.column(name) for name in unknown]
+    fields = list(schema) + [batch.schema.field(name) for name in unknown]
+    return pa.RecordBatch.from_arrays(columns, schema=pa.schema(fields))
+
+
+def _column(batch: pa.RecordBatch, field: pa.Field) -> pa.Array:
+    index = batch.schema.get_field_index(field.name)
+    if index < 0:
+        if not field.nullable:
+            raise StorageError(f"column {field.name!r} is missing: the batch has {batch.schema.names}")
+        return pa.nulls(batch.num_rows, field.type)
+    column = batch.column(index)
+    try:
+        column = column if column.type == field.type else column.cast(field.type)
+    except pa.ArrowInvalid as error:
+        raise StorageError(f"column {field.name!r}: {column.type} can't become {field.type}: {error}") from error
+    if not field.nullable and column.null_count:
+        raise StorageError(f"column {field.name!r} holds {column.null_count} nulls: every row needs a value")
+    return column
+
+
+def document_id(source: str, locator: str) -> str:
+    """The stable id of a document: 128 bits of BLAKE2b over source and locator, as 32 hex digits.
+
+    A locator says where a document stands in its source ("deb:git-doc/usr/share/doc/git/html/git-add.html"),
+    never where the file lies on this machine, so the same document has the same id everywhere.
+    """
+    return hashlib.blake2b(f"{source}\0{locator}".encode(), digest_size=16).hexdigest()

@@ -1,0 +1,296 @@
+"""Where files live: a folder at any fsspec URL, and files that appear whole or not at all.
+
+A local file is written aside, flushed to disk and renamed; elsewhere (s3://, gs://) one PUT at close is the commit.
+Every file is hashed while it is written.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import IO, Any
+
+import fsspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+from fsspec.implementations.local import LocalFileSystem
+
+from pipeline.errors import StorageError
+
+#: Rows of one Parquet row group of texts: small enough to stream, large enough to compress.
+ROW_GROUP_ROWS = 4096
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A folder at a path or fsspec URL. Names are relative, with "/" between."""
+
+    url: str
+
+    @cached_property
+    def _fs(self) -> tuple[fsspec.AbstractFileSystem, str]:
+        fs, root = fsspec.core.url_to_fs(self.url)
+        return fs, root.rstrip("/")
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the files can be memory-mapped by path."""
+        return isinstance(self._fs[0], LocalFileSystem)
+
+    def sub(self, name: str) -> Folder:
+        """The folder `name` inside this one."""
+        return Folder(f"{self.url.rstrip('/')}/{name}")
+
+    def path(self, name: str) -> str:
+        """The full path of a file, as its filesystem spells it (absolute when local)."""
+        return f"{self._fs[1]}/{name}"
+
+    def exists(self, name: str) -> bool:
+        return bool(self._fs[0].exists(self.path(name)))
+
+    def names(self) -> list[str]:
+        """Names of the files directly in this folder, sorted; without those still being written."""
+        fs, root = self._fs
+        if not fs.isdir(root):
+            return []
+        found = (os.path.basename(entry["name"]) for entry in fs.ls(root, detail=True) if entry["type"] == "file")
+        return sorted(name for name in found if not name.startswith(".tmp-"))
+
+    def folders(self) -> list[str]:
+        """Names of the folders directly in this one, sorted."""
+        fs, root = self._fs
+        if not fs.isdir(root):
+            return []
+        return sorted(os.path.basename(e["name"].rstrip("/")) for e in fs.ls(root, detail=True) if e["type"] == "directory")
+
+    def remove(self) -> None:
+        """Remove the folder with all in it, if it is there."""
+        fs, root = self._fs
+        if fs.exists(root):
+            fs.rm(root, recursive=True)
+
+    def open(self, name: str) -> IO[bytes]:
+        """Open a file for reading; StorageError names it when it is not there."""
+        try:
+            return self._fs[0].open(self.path(name), "rb")  # type: ignore[no-any-return]
+        except FileNotFoundError as error:
+            raise StorageError(f"{self.path(name)} is not there: run the stage that writes it again") from error
+
+    def read(self, name: str) -> bytes:
+        with self.open(name) as file:
+            return file.read()
+
+    def read_json(self, name: str) -> Any:
+        try:
+            return json.loads(self.read(name))
+        except ValueError as error:
+            raise StorageError(f"{self.path(name)} is not JSON ({error}): remove it and run again") from error
+
+    def write(self, name: str, data: bytes) -> FileEntry:
+        with self.create(name) as file:
+            file.write(data)
+        return file.entry(name)
+
+    def write_json(self, name: str, value: object) -> FileEntry:
+        return self.write(name, (json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode())
+
+    @contextmanager
+    def create(self, name: str) -> Iterator[HashingFile]:
+        """A file to write that appears under its name only when the block ends without an error."""
+        fs, _ = self._fs
+        path = self.path(name)
+        folder, base = os.path.split(path)
+        aside = f"{folder}/.tmp-{base}-{uuid.uuid4().hex[:12]}" if self.is_local else path
+        with _naming(path):
+            fs.makedirs(folder, exist_ok=True)
+            raw = fs.open(aside, "wb")
+        file = HashingFile(raw, path)
+        try:
+            yield file
+            with _naming(path):
+                _commit(raw, aside, path, self.is_local)
+        except BaseException:
+            _discard(raw, aside, self.is_local)
+            raise
+
+    def batches(self, name: str, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
+        """The record batches of a Parquet file, one row group at a time; StorageError names a damaged file."""
+        with self.open(name) as file:
+            try:
+                parquet = pq.ParquetFile(file)
+                for group in range(parquet.num_row_groups):
+                    yield from parquet.read_row_group(group, columns=columns).combine_chunks().to_batches()
+            except (pa.ArrowInvalid, OSError) as error:
+                raise StorageError(f"{self.path(name)} is damaged ({error}): remove it and run again") from error
+
+    def table(self, name: str, columns: list[str] | None = None) -> pa.Table:
+        """A whole Parquet file as one table."""
+        with self.open(name) as file:
+            try:
+                return pq.read_table(file, columns=columns)
+            except (pa.ArrowInvalid, OSError) as error:
+                raise StorageError(f"{self.path(name)} is damaged ({error}): remove it and run again") from error
+
+    @contextmanager
+    def parquet(self, name: str, schema: pa.Schema) -> Iterator[ParquetSink]:
+        """A Parquet file (zstd) to write batch by batch."""
+        with self.create(name) as file, pq.ParquetWriter(file, schema, compression="zstd", compression_level=3) as writer:
+            sink = ParquetSink(writer, file, name)
+            yield sink
+            sink.flush()
+
+
+@contextmanager
+def _naming(path: str) -> Iterator[None]:
+    """Turn an OSError of the block (a full disk, no permission) into a StorageError that names the file."""
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(f"can't write {path}: {error.strerror or error}") from error
+
+
+def _commit(raw: IO[bytes], aside: str, path: str, local: bool) -> None:
+    raw.flush()
+    if local:
+        os.fsync(raw.fileno())
+    raw.close()
+    if local:
+        os.replace(aside, path)
+
+
+def _discard(raw: IO[bytes], aside: str, local: bool) -> None:
+    """Drop a half-written file: nothing of it may become visible."""
+    if not local and hasattr(raw, "discard"):
+        raw.discard()
+        return
+    try:
+        raw.close()
+    except OSError:  # a full disk refuses the last flush too; the first error is the one to report
+        pass
+    if local and os.path.exists(aside):
+        os.remove(aside)
+
+
+class HashingFile:
+    """A writable file that hashes and counts what goes through it."""
+
+    def __init__(self, raw: IO[bytes], path: str) -> None:
+        self._raw = raw
+        self._path = path
+        self._sha256 = hashlib.sha256()
+        self.size = 0
+        self.closed = False
+
+    def write(self, data: bytes | memoryview | pa.Buffer) -> int:
+        view = memoryview(data)
+        with _naming(self._path):
+            self._raw.write(view)
+        self._sha256.update(view)
+        self.size += view.nbytes
+        return view.nbytes
+
+    def tell(self) -> int:
+        return self.size
+
+    def flush(self) -> None:
+        self._raw.flush()
+
+    def close(self) -> None:
+        """Arrow's writers close what they are given; the commit is `create`'s, so this only marks the end."""
+        self.closed = True
+
+    def writable(self) -> bool:
+        return True
+
+    def readable(self) -> bool:
+        return False
+
+    def seekable(self) -> bool:
+        return False
+
+    def entry(self, name: str, rows: int = 0) -> FileEntry:
+        return FileEntry(name, rows, self.size, self._sha256.hexdigest())
+
+
+class ParquetSink:
+    """Collects batches into row groups of a fixed number of rows, so that the bytes don't depend on batch sizes."""
+
+    def __init__(self, writer: pq.ParquetWriter, file: HashingFile, name: str) -> None:
+        self._writer = writer
+        self._file = file
+        self._name = name
+        self._pending: list[pa.RecordBatch] = []
+        self._waiting = 0
+        self.rows = 0
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        self._pending.append(batch)
+        self._waiting += batch.num_rows
+        self.rows += batch.num_rows
+        while self._waiting >= ROW_GROUP_ROWS:
+            table = pa.Table.from_batches(self._pending)
+            self._writer.write_table(table.slice(0, ROW_GROUP_ROWS).combine_chunks(), row_group_size=ROW_GROUP_ROWS)
+            self._pending = table.slice(ROW_GROUP_ROWS).to_batches()
+            self._waiting -= ROW_GROUP_ROWS
+
+    def flush(self) -> None:
+        """Write what is left as the last row group."""
+        if self._waiting:
+            self._writer.write_table(pa.Table.from_batches(self._pending).combine_chunks(), row_group_size=ROW_GROUP_ROWS)
+        self._pending, self._waiting = [], 0
+
+    def entry(self) -> FileEntry:
+        return self._file.entry(self._name, self.rows)
+
+
+@dataclass(frozen=True, order=True)
+class FileEntry:
+    """A written file: name within its folder, rows (0 when it has none), bytes, and the SHA-256 of its content."""
+
+    name: str
+    rows: int
+    bytes: int
+    sha256: str
+
+    @property
+    def part(self) -> str:
+        """The part a file belongs to: "web-00042" of "web-00042.docs.parquet"."""
+        return self.name.partition(".")[0]
+
+    @property
+    def kind(self) -> str:
+        """What the file holds: "docs" of "web-00042.docs.parquet"."""
+        return self.name.split(".")[1] if self.name.count(".") > 1 else ""
+
+
+def content_digest(paths: Sequence[str]) -> str:
+    """One hash over the names and contents of files given by path, folder or glob; order and location don't matter."""
+    found = sorted({(os.path.basename(path), sha256_of(path)) for path in expand(paths)})
+    return hashlib.sha256(json.dumps(found).encode()).hexdigest()
+
+
+def expand(paths: Sequence[str]) -> list[str]:
+    """The files behind paths, folders (all files below them) and globs, sorted; StorageError names one with none."""
+    out: set[str] = set()
+    for path in paths:
+        fs, root = fsspec.core.url_to_fs(path)
+        found = fs.find(root) if fs.isdir(root) else [p for p in fs.glob(root) if fs.isfile(p)]
+        if not found:
+            raise StorageError(f"{path}: no file there")
+        out.update(fs.unstrip_protocol(name) if not isinstance(fs, LocalFileSystem) else name for name in found)
+    return sorted(out)
+
+
+def sha256_of(path: str) -> str:
+    """The SHA-256 of a file at a path or URL, read in pieces."""
+    digest = hashlib.sha256()
+    with fsspec.open(path, "rb") as file:
+        while piece := file.read(1 << 20):
+            digest.update(piece)
+    return digest.hexdigest()

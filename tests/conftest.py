@@ -1,0 +1,17 @@
+"""What tests share: where the development corpus lies (tests that need it skip when it is absent)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+CORPUS = Path(__file__).resolve().parents[2] / "shared" / "corpus"
+
+
+@pytest.fixture(scope="session")
+def corpus() -> Path:
+    """The development corpus beside the checkout; the test is skipped where there is none."""
+    if not CORPUS.is_dir():
+        pytest.skip(f"no development corpus at {CORPUS.name}/: tests on it are left out")
+    return CORPUS
