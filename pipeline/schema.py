@@ -67,6 +67,23 @@ DECISION = pa.schema(
     ]
 )
 
+#: One document of a tokenized part, rows sorted by (key, id). `key` is a hash of seed and id (`tokens.order_keys`): the order
+#: in which a mix takes documents. `n_tokens` is the length of `ids`, with the EOS or BOS that was added.
+TOKENIZED = pa.schema(
+    [
+        pa.field("key", pa.uint64(), nullable=False),
+        pa.field("id", pa.string(), nullable=False),
+        pa.field("source", pa.string(), nullable=False),
+        pa.field("url", pa.string()),
+        pa.field("lang", pa.string()),
+        pa.field("licence", pa.string()),
+        pa.field("date", pa.string()),
+        pa.field("meta", pa.string()),
+        pa.field("n_tokens", pa.int64(), nullable=False),
+        pa.field("ids", pa.large_list(pa.field("element", pa.uint32(), nullable=False)), nullable=False),
+    ]
+)
+
 #: The descriptive columns of DOC, without its text: what later stages carry so that a token can be traced.
 DOC_FACTS = ("id", "source", "url", "lang", "licence", "date", "meta")
 
