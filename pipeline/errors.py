@@ -84,3 +84,7 @@ class InfeasibleMix(TokenmillError):
 
 class ShardError(TokenmillError):
     """A packed shard is missing, damaged, or not what its reader expected."""
+
+
+class MissingInput(UserWarning):
+    """Something asked for is not to be had (a package the mirror doesn't offer): said plainly, tolerated above the floor."""

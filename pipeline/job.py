@@ -61,7 +61,8 @@ class Committed:
 
     def files(self, kind: str | None = None) -> list[FileEntry]:
         """The files of one kind (all when None), sorted by name."""
-        every = (entry for result in self.results for entry in result.files)
+        every = [entry for result in self.results for entry in result.files]
+        every += [FileEntry(**entry) for entry in self.manifest.get("finished", ())]
         return sorted(entry for entry in every if kind is None or entry.kind == kind)
 
 

@@ -51,7 +51,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Recipe:
-    """A checked recipe with one profile chosen."""
+    """A checked recipe with one profile chosen. `settings`: the stages' arguments as far as the recipe gives them."""
 
     name: str
     profile: str
@@ -147,7 +147,7 @@ class _Parser:
         )
         if decontaminate is not None:
             sources = tuple(_with_filter(source, decontaminate) for source in sources)
-        settings = {name: self.bind("stage", name, top.get(name), (name,)) for name in SETTINGS}
+        settings = {name: self.bind("stage", name, top[name], (name,), partial=True) for name in SETTINGS if name in top}
         return Recipe(
             name=self.text(("name",), required=True),
             profile=profile,
@@ -222,13 +222,13 @@ class _Parser:
         self.doc.mistake(path, f"a {kind} is written `name` or `name: {{key: value}}`, one to a list item")
         return None
 
-    def bind(self, kind: str, name: str, args: Any, path: Path) -> Step | None:
+    def bind(self, kind: str, name: str, args: Any, path: Path, partial: bool = False) -> Step | None:
         args = {} if args is None else args
         if not isinstance(args, dict):
             self.doc.mistake(path, f"{kind} {name!r} takes a mapping of keys (got {args!r})")
             return None
         try:
-            step, mistakes = registry.bind(kind, name, args)
+            step, mistakes = registry.bind(kind, name, args, partial=partial)
         except registry.UnknownStep as unknown:
             self.doc.mistake(path, str(unknown))
             return None

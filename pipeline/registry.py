@@ -171,16 +171,19 @@ def did_you_mean(name: str, known: list[str]) -> str:
     return f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(known) or 'none'}"
 
 
-def bind(kind: str, name: str, args: Mapping[str, Any]) -> tuple[Step, list[tuple[str, str]]]:
+def bind(kind: str, name: str, args: Mapping[str, Any], *, partial: bool = False) -> tuple[Step, list[tuple[str, str]]]:
     """Bind recipe keys to a step: the step with canonical arguments, and every mistake as (key, message).
 
     Values are coerced by annotation, so that 10 and 10.0 have one identity; defaults are filled in from the signature.
+    With `partial`, only the keys given are bound: the plan fills in the others.
     """
     step_type = lookup(kind, name)
     parameters, hints = step_type.parameters, step_type.hints()
     mistakes = [(key, f"{kind} {name!r} has no such key{did_you_mean(key, list(parameters))}") for key in args if key not in parameters]
     bound: dict[str, Any] = {}
     for key, parameter in parameters.items():
+        if partial and key not in args:
+            continue
         value = args.get(key, parameter.default)
         if value is inspect.Parameter.empty:
             mistakes.append(("", f"{kind} {name!r} needs the key {key!r}"))

@@ -1,0 +1,70 @@
+# Two commands do all the set-up:  make recipe=mix-v1   and   make test
+#
+#   make recipe=NAME [profile=sample|full|local] [out=PATH|URL] [workers=N] [cluster=http://HEAD:8265]
+#                    [sources=PATHS] [evals=PATHS] [set="KEY=VALUE ..."]
+#   make plan|status|inspect|report|verify recipe=NAME     make train recipe=NAME model=debug
+#   make test | lint | bench
+
+PYTHON ?= python3
+recipe ?=
+out ?= out
+model ?= debug
+steps ?= 300
+comma := ,
+
+venv := .venv
+bin := $(venv)/bin
+common = $(recipe) --out $(out)
+planned = $(common) $(if $(profile),--profile $(profile)) $(foreach item,$(subst $(comma), ,$(sources)),--sources $(item)) \
+	$(foreach item,$(subst $(comma), ,$(evals)),--evals $(item)) $(foreach item,$(set),--set $(item))
+
+.DEFAULT_GOAL := $(if $(recipe),run,help)
+.PHONY: help run plan status inspect report verify train test lint bench setup clean
+
+help:
+	@sed -n 's/^# \{0,1\}//p' Makefile | head -8
+
+run: $(venv)/.base
+	@$(bin)/tokenmill run $(planned) $(if $(workers),--workers $(workers)) $(if $(cluster),--cluster $(cluster))
+
+plan: $(venv)/.base
+	@$(bin)/tokenmill plan $(planned)
+
+status inspect report verify: $(venv)/.base
+	@$(bin)/tokenmill $@ $(common)
+
+train: $(venv)/.train
+	@$(bin)/python -m trainer --run $(out)/$(recipe) --model $(model) --steps $(steps)
+
+test: $(venv)/.dev $(venv)/.train
+	@$(bin)/python -m pytest
+
+lint: $(venv)/.dev
+	@$(bin)/ruff check && $(bin)/ruff format --check && $(bin)/mypy
+
+bench: $(venv)/.dev
+	@$(bin)/python -m benchmarks
+
+setup: $(venv)/.base
+
+# A virtual environment from locked, hashed dependencies. Each stamp is made again when its lock file changes.
+$(venv)/bin/pip:
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; PYTHON=... names another") if sys.version_info < (3, 11) else None'
+	@$(PYTHON) -m venv $(venv)
+
+pip = $(bin)/pip --disable-pip-version-check --quiet install
+
+$(venv)/.base: requirements/base.lock requirements/models.lock pyproject.toml | $(venv)/bin/pip
+	@echo "setting up $(venv) (once, a minute or two) ..."
+	@$(pip) --require-hashes --requirement requirements/base.lock
+	@$(pip) --require-hashes --no-deps --requirement requirements/models.lock
+	@$(pip) --no-deps --no-build-isolation --editable . 2>/dev/null || $(pip) --no-deps --editable .
+	@touch $@
+
+$(venv)/.dev: requirements/dev.lock $(venv)/.base
+	@$(pip) --require-hashes --requirement requirements/dev.lock
+	@touch $@
+
+$(venv)/.train: requirements/train.txt $(venv)/.base
+	@$(pip) --requirement requirements/train.txt
+	@touch $@

@@ -1,0 +1,24 @@
+"""`tokenmill export`: packed shards in another trainer's format."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pipeline import registry
+from pipeline.cli.output import console
+from pipeline.errors import Mistake, RecipeError, TokenmillError
+from pipeline.explain import RunFiles
+from pipeline.storage import Folder
+
+
+def export_dataset(folder: Folder, split: str, format: str, target: str, settings: Mapping[str, str]) -> None:  # noqa: A002
+    """Export one split; unknown formats and keys are named with a suggestion."""
+    try:
+        step, mistakes = registry.bind("export", format, settings)
+    except registry.UnknownStep as unknown:
+        raise TokenmillError(str(unknown)) from unknown
+    if mistakes:
+        raise RecipeError(f"export {format}", [Mistake(0, key, message) for key, message in mistakes])
+    pack = next(RunFiles(folder).stages("pack"))
+    step(pack.folder.sub(split), Folder(target))
+    console().print(f"{split} exported as {format} to {target}", soft_wrap=True)

@@ -1,0 +1,143 @@
+"""The only file that knows Ray: tasks mapped over workers, retried when a worker dies, never when the code raised.
+
+One `ray.init` per run. Beyond one machine the same code runs as a Ray job: `submit` sends this checkout to a cluster.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from pipeline.errors import TokenmillError
+from pipeline.worker import Outcome, TaskSpec, run_task
+
+#: How often a task is tried again after the process running it died (killed, out of memory, node lost).
+RETRIES_AFTER_DEATH = 4
+#: Tasks handed to Ray at once, per worker: enough to keep workers busy, few enough to keep the queue short.
+QUEUED_PER_WORKER = 4
+#: Nothing large goes through the object store: payloads are files.
+OBJECT_STORE_BYTES = 128 << 20
+
+Failure = tuple[str, str]
+OnOutcome = Callable[[TaskSpec, Outcome], None]
+
+
+class InProcess:
+    """Runs tasks one by one in this process: for debuggers, and for machines without Ray's needs."""
+
+    workers = 1
+
+    def map(self, specs: Sequence[TaskSpec], on_outcome: OnOutcome) -> list[Failure]:
+        """Run all; returns (task, cause) of those that failed, after the others finished."""
+        failures = []
+        for spec in specs:
+            try:
+                outcome = run_task(spec)
+            except Exception as error:  # noqa: BLE001 - reported by name at the end; the other parts must finish first
+                failures.append((spec.task.name, describe(error)))
+                continue
+            on_outcome(spec, outcome)
+        return failures
+
+
+class OnRay:
+    """Runs tasks over Ray workers, one CPU each."""
+
+    def __init__(self, workers: int) -> None:
+        self.workers = workers
+
+    def map(self, specs: Sequence[TaskSpec], on_outcome: OnOutcome) -> list[Failure]:
+        """Run all, in any order; returns (task, cause) of those that failed, after the others finished."""
+        import ray
+
+        remote = ray.remote(num_cpus=1, max_retries=RETRIES_AFTER_DEATH, retry_exceptions=False)(run_task)
+        waiting = list(reversed(specs))
+        running: dict[ray.ObjectRef, TaskSpec] = {}
+        failures: list[Failure] = []
+        while waiting or running:
+            while waiting and len(running) < self.workers * QUEUED_PER_WORKER:
+                spec = waiting.pop()
+                running[remote.options(name=f"{spec.stage}:{spec.task.name}").remote(spec)] = spec
+            for done in ray.wait(list(running), num_returns=1)[0]:
+                spec = running.pop(done)
+                try:
+                    outcome = ray.get(done)
+                except ray.exceptions.RayError as error:
+                    failures.append((spec.task.name, describe(getattr(error, "cause", None) or error)))
+                    continue
+                on_outcome(spec, outcome)
+        return sorted(failures)
+
+
+Runner = InProcess | OnRay
+
+
+@contextmanager
+def runner(workers: int | None, local: bool) -> Iterator[Runner]:
+    """Something to run tasks on: this process, a Ray started here for the time of the run, or the one we are a job of."""
+    if local:
+        yield InProcess()
+        return
+    import ray
+
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    joining = bool(os.environ.get("RAY_ADDRESS"))
+    if joining:
+        ray.init(log_to_driver=False, configure_logging=False)
+    else:
+        count = workers or os.cpu_count() or 1
+        ray.init(
+            num_cpus=count,
+            include_dashboard=False,
+            log_to_driver=False,
+            configure_logging=False,
+            object_store_memory=OBJECT_STORE_BYTES,
+        )
+    try:
+        yield OnRay(workers or int(ray.cluster_resources().get("CPU", 1)))
+    finally:
+        ray.shutdown()
+
+
+def describe(error: BaseException) -> str:
+    """One line on what failed: a Tokenmill error speaks for itself, any other is named with the place it came from."""
+    if isinstance(error, TokenmillError):
+        return str(error)
+    text = str(error).strip().splitlines()
+    frame = error.__traceback__
+    while frame and frame.tb_next:
+        frame = frame.tb_next
+    place = f" at {Path(frame.tb_frame.f_code.co_filename).name}:{frame.tb_lineno}" if frame else ""
+    return f"{type(error).__name__}{place}: {text[-1] if text else 'no message'}"
+
+
+def submit(address: str, entrypoint: Sequence[str], checkout: Path) -> str:
+    """Send this checkout to a Ray cluster as a job and wait for its end, printing its log; returns the job's last status.
+
+    Raises TokenmillError with what to do when the cluster refuses (Ray 2.60 wants a token).
+    """
+    import asyncio
+    import shlex
+
+    from ray.job_submission import JobSubmissionClient
+
+    try:
+        client = JobSubmissionClient(address)
+        job = client.submit_job(
+            entrypoint=shlex.join(entrypoint),
+            runtime_env={"working_dir": str(checkout), "excludes": [".venv/", "out/", "cache/", ".git/", "tests/"]},
+        )
+    except (RuntimeError, ConnectionError, ValueError) as error:
+        raise TokenmillError(
+            f"{address} doesn't take the job: {error}\n"
+            "If it wants a token: `ray get-auth-token --generate` once, then RAY_AUTH_MODE=token where the cluster is started and here."
+        ) from error
+
+    async def follow() -> None:
+        async for lines in client.tail_job_logs(job):
+            print(lines, end="", flush=True)  # noqa: T201 - the job's own output, passed on
+
+    asyncio.run(follow())
+    return str(client.get_job_status(job).value)

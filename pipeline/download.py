@@ -1,0 +1,133 @@
+"""download: what a recipe's inputs are, byte for byte. Fetched into a cache, pinned in a lock file.
+
+The lock is the identity of everything after it: name, version, SHA-256, size and licence of each input file. It is
+written beside the run's output, because the packages that a mirror offers change with its suite.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pipeline.contracts import InputFile, Task
+from pipeline.errors import MissingInput, SourceError, TokenmillError
+from pipeline.recipe import Input, Recipe
+from pipeline.registry import Step
+from pipeline.storage import Folder
+
+#: Small input files are grouped into one part up to this many bytes; a larger file is a part of its own.
+PART_BYTES = 16 << 20
+
+
+@dataclass(frozen=True)
+class LockedInput:
+    """One input file, the source it belongs to, and how it is read."""
+
+    source: str
+    file: InputFile
+    read: Step
+
+
+@dataclass(frozen=True)
+class Lock:
+    """Every input file of a run, in the recipe's order, and what was asked for and not found."""
+
+    inputs: tuple[LockedInput, ...]
+    missing: tuple[str, ...] = ()
+
+    def of(self, source: str) -> list[LockedInput]:
+        return [item for item in self.inputs if item.source == source]
+
+    def to_json(self) -> dict[str, Any]:
+        """The lock file's content: no path of this machine."""
+        rows = []
+        for item in self.inputs:
+            facts = {key: value for key, value in asdict(item.file).items() if key != "path"}
+            rows.append({"source": item.source, "reader": {item.read.name: dict(item.read.args)}, **facts})
+        return {"inputs": rows, "missing": list(self.missing)}
+
+
+def fetch(recipe: Recipe, cache: Path) -> Lock:
+    """Fetch the inputs of every source into `cache`.
+
+    A missing package is noted and tolerated (the floor decides later); a source that can't be fetched at all raises
+    SourceError, after the others were tried, naming each.
+    """
+    inputs: list[LockedInput] = []
+    missing: list[str] = []
+    failures: list[str] = []
+    for source in recipe.sources:
+        for item in source.inputs:
+            try:
+                files = _fetch_one(item, cache, missing)
+            except TokenmillError as error:
+                failures.append(f"{source.name}: {error}")
+                continue
+            inputs += [LockedInput(source.name, file, item.read) for file in files]
+    if failures:
+        raise SourceError("inputs that can't be fetched:\n  " + "\n  ".join(failures))
+    _check_names(inputs)
+    return Lock(tuple(inputs), tuple(missing))
+
+
+def _fetch_one(item: Input, cache: Path, missing: list[str]) -> list[InputFile]:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", MissingInput)
+        files: list[InputFile] = item.fetch(cache)
+    for warning in caught:
+        if issubclass(warning.category, MissingInput):
+            missing.append(str(warning.message))
+        else:
+            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+    return files
+
+
+def _check_names(inputs: Sequence[LockedInput]) -> None:
+    seen: set[tuple[str, str, str]] = set()
+    for item in inputs:
+        key = (item.source, item.file.name, json.dumps(dict(item.read.args), sort_keys=True, default=str))
+        if key in seen:
+            raise SourceError(f"{item.source}: {item.file.name} is named twice in the recipe: its documents would count twice")
+        seen.add(key)
+
+
+def publish(lock: Lock, target: Folder) -> Lock:
+    """Copy the input files to a folder that every worker can read, unless the run's output is on this machine anyway."""
+    if target.is_local:
+        return lock
+    return replace(lock, inputs=tuple(replace(item, file=_published(item.file, target)) for item in lock.inputs))
+
+
+def _published(file: InputFile, target: Folder) -> InputFile:
+    name = f"{file.sha256[:16]}/{os.path.basename(file.path)}"
+    if "://" in file.path:
+        return file
+    if not target.exists(name):
+        with open(file.path, "rb") as source, target.create(name) as sink:
+            while piece := source.read(1 << 20):
+                sink.write(piece)
+    return replace(file, path=f"{target.url.rstrip('/')}/{name}")
+
+
+def parts(source: str, inputs: Sequence[LockedInput]) -> tuple[Task, ...]:
+    """The extract tasks of one source: large files one by one, small neighbours of one reader together."""
+    groups: list[list[LockedInput]] = []
+    room = 0
+    for item in inputs:
+        if groups and item.file.size <= room and item.read == groups[-1][-1].read:
+            groups[-1].append(item)
+            room -= item.file.size
+        else:
+            groups.append([item])
+            room = PART_BYTES - item.file.size
+    return tuple(Task(f"{source}-{index:05d}", _payload(group)) for index, group in enumerate(groups))
+
+
+def _payload(group: Sequence[LockedInput]) -> Mapping[str, Any]:
+    read = group[0].read
+    return {"files": [asdict(item.file) for item in group], "read": {"name": read.name, "args": dict(read.args)}}

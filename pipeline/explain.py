@@ -1,0 +1,170 @@
+"""Why is this document in, or out? One document followed through every stage of a run, with what was measured.
+
+Everything is read from the files of the run, so the answer is what was decided, not what would be decided now.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.errors import StorageError, TokenmillError
+from pipeline.job import MANIFEST, Committed, PartFile
+from pipeline.schema import DOC, EXCERPT_CHARS
+from pipeline.storage import Folder
+
+RUN_FILE = "run.json"
+
+
+@dataclass(frozen=True)
+class Event:
+    """What one stage did with the document: `verdict` is "kept", "dropped" or "packed"."""
+
+    stage: str
+    verdict: str
+    reason: str = ""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Story:
+    """A document's way through a run."""
+
+    id: str
+    source: str
+    url: str | None
+    meta: Mapping[str, Any]
+    excerpt: str
+    events: tuple[Event, ...]
+
+    @property
+    def verdict(self) -> str:
+        """ "in" when at least one token of it was packed, "out" with the stage and reason otherwise."""
+        last = self.events[-1]
+        if last.verdict == "packed":
+            return "in"
+        return f"out: {last.stage} {last.reason}" if last.verdict == "dropped" else f"out: not chosen by the mix after {last.stage}"
+
+    def to_json(self) -> dict[str, Any]:
+        return {**vars(self), "events": [vars(event) for event in self.events], "verdict": self.verdict}
+
+
+class RunFiles:
+    """The committed stages of a run, as run.json lists them."""
+
+    def __init__(self, folder: Folder) -> None:
+        if not folder.exists(RUN_FILE):
+            raise StorageError(f"{folder.url}: no run there (no {RUN_FILE}): run the recipe first, or give --out")
+        self.folder = folder
+        self.facts: dict[str, Any] = folder.read_json(RUN_FILE)
+
+    def stages(self, name: str | None = None) -> Iterator[Committed]:
+        """Committed stages in their order; only those of one step when `name` is given."""
+        for entry in self.facts["stages"]:
+            if name in (None, entry["stage"]):
+                sub = self.folder.sub(entry["folder"])
+                yield Committed(sub, sub.read_json(MANIFEST))
+
+    def files(self, name: str, kind: str) -> Iterator[PartFile]:
+        for stage in self.stages(name):
+            for entry in stage.files(kind):
+                yield PartFile(stage.folder, entry)
+
+
+def explain(folder: Folder, wanted: str) -> list[Story]:
+    """The stories of the documents that `wanted` names: an id, the beginning of one, or a part of a URL or file name.
+
+    Raises TokenmillError when nothing matches.
+    """
+    run = RunFiles(folder)
+    found = list(_matches(run, wanted))
+    if not found:
+        raise TokenmillError(
+            f"no document is called {wanted!r} in {folder.url}: give an id, its beginning, or a part of a URL or file name"
+        )
+    return [_story(run, part, row) for part, row in found]
+
+
+#: At most this many documents are explained at once: a part of a file name may match thousands.
+MOST = 10
+
+
+def _matches(run: RunFiles, wanted: str) -> Iterator[tuple[PartFile, dict[str, Any]]]:
+    count = 0
+    for kind in ("docs", "rejects"):
+        for file in run.files("extract", kind):
+            table = file.table(["id", "url", *(["meta"] if kind == "docs" else [])])
+            for index in pc.indices_nonzero(_named(table, wanted)).to_pylist():
+                row = file.table().slice(index, 1).to_pylist()[0]
+                yield file, row
+                count += 1
+                if count >= MOST:
+                    return
+
+
+def _named(table: pa.Table, wanted: str) -> pa.Array:
+    by_id = pc.starts_with(table["id"], wanted) if len(wanted) >= 6 else pc.equal(table["id"], wanted)
+    by_url = pc.match_substring(table["url"], wanted).fill_null(False)
+    by_name = pc.match_substring(table["meta"], wanted).fill_null(False) if "meta" in table.column_names else by_url
+    return pc.or_(by_id, pc.or_(by_url, by_name)).combine_chunks()
+
+
+def _story(run: RunFiles, part: PartFile, row: Mapping[str, Any]) -> Story:
+    text = row.get("text") or row.get("excerpt") or ""
+    events = tuple(_events(run, part, row))
+    meta = json.loads(row.get("meta") or "{}")
+    return Story(row["id"], row["source"], row.get("url"), meta, text[:EXCERPT_CHARS], events)
+
+
+def _events(run: RunFiles, part: PartFile, row: Mapping[str, Any]) -> Iterator[Event]:
+    if "reason" in row:
+        yield Event("extract", "dropped", row["reason"])
+        return
+    yield Event("extract", "kept", facts={"part": part.part, "characters": len(row["text"])})
+    yield from _after_extract(run, part.part, row["id"])
+
+
+def _after_extract(run: RunFiles, part: str, id: str) -> Iterator[Event]:  # noqa: A002
+    rejected = _row(run, "filter", "rejects", part, id)
+    if rejected:
+        yield Event("filter", "dropped", rejected["reason"], {"step": rejected["step"], **json.loads(rejected["signals"] or "{}")})
+        return
+    kept = _row(run, "filter", "docs", part, id)
+    if kept:
+        yield Event("filter", "kept", facts={key: value for key, value in kept.items() if key not in DOC.names and value is not None})
+    for stage in ("dedupe", "quality"):
+        decision = _row(run, stage, "decisions", part, id)
+        if decision is None:
+            continue
+        facts = {key: decision[key] for key in ("twin", "value") if decision[key] is not None}
+        yield Event(stage, "dropped" if decision["reason"] else "kept", decision["reason"] or "", facts)
+        if decision["reason"]:
+            return
+    yield from _packed(run, id)
+
+
+def _row(run: RunFiles, stage: str, kind: str, part: str, id: str) -> dict[str, Any] | None:  # noqa: A002
+    for file in run.files(stage, kind):
+        if file.part == part:
+            for batch in file.batches():
+                hit = pc.index(batch.column("id"), id).as_py()
+                if hit >= 0:
+                    row: dict[str, Any] = batch.slice(hit, 1).to_pylist()[0]
+                    return row
+    return None
+
+
+def _packed(run: RunFiles, id: str) -> Iterator[Event]:  # noqa: A002
+    for stage in run.stages("pack"):
+        for entry in stage.files():
+            if "docs-" not in entry.name:
+                continue
+            table = PartFile(stage.folder, entry).table()
+            for row in table.filter(pc.equal(table["id"], id)).to_pylist():
+                place = {key: row[key] for key in ("doc_index", "epoch", "n_tokens", "tokens", "first_token") if key in row}
+                yield Event("pack", "packed", entry.name, place)

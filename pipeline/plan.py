@@ -1,0 +1,157 @@
+"""The plan: a checked recipe and its locked inputs become a list of stages, each with a fingerprint. Pure and printable.
+
+A stage's fingerprint hashes its step (name, version, bound arguments), the fingerprints of the stages it reads, and, at
+the beginning, the content of the input files. Its output lives in a folder named after it, so a changed threshold
+makes new folders for what depends on it and leaves the rest as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Any
+
+from pipeline.contracts import Task
+from pipeline.download import Lock, LockedInput, parts
+from pipeline.recipe import Recipe, Source
+from pipeline.registry import Step, bind, fingerprint
+from pipeline.storage import content_digest
+
+#: The way of a document. A stage's number is its place here; stages of one number don't depend on each other.
+ORDER = (
+    "extract", "filter", "signatures", "candidates", "dedupe", "quality_model", "quality", "tokenizer", "tokenize", "mix", "pack",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage of a plan: the step, the source it is about (None: all), what it reads by role, and its fingerprint.
+
+    `tasks` is set where the plan knows them (extract); otherwise they follow from the inputs once those are committed.
+    """
+
+    key: str
+    step: Step
+    source: str | None
+    inputs: Mapping[str, tuple[str, ...]]
+    fingerprint: str
+    tasks: tuple[Task, ...] | None = None
+
+    @property
+    def number(self) -> int:
+        return ORDER.index(self.step.name) + 1
+
+    @property
+    def folder(self) -> str:
+        """The folder's name within the run's: "02-filter-web-0123456789ab"."""
+        return f"{self.number:02d}-{self.key}-{self.fingerprint[:12]}"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Stages in the order they run."""
+
+    recipe: Recipe
+    stages: tuple[Stage, ...] = field(default_factory=tuple)
+
+    def waves(self) -> Iterator[list[Stage]]:
+        """Groups of stages that may run together."""
+        for _, group in groupby(self.stages, key=lambda stage: stage.number):
+            yield list(group)
+
+    def stage(self, key: str) -> Stage:
+        return next(stage for stage in self.stages if stage.key == key)
+
+
+def make_plan(recipe: Recipe, lock: Lock) -> Plan:
+    """The whole way from input files to shards, for one recipe and its locked inputs."""
+    plan = _Planner(recipe)
+    names = [source.name for source in recipe.sources]
+    shares = {source.name: source.share for source in recipe.sources}
+    epochs = {source.name: source.max_epochs for source in recipe.sources}
+
+    extracted = {source.name: plan.extract(source, lock.of(source.name)) for source in recipe.sources}
+    filtered = {source.name: plan.filter(source, extracted[source.name]) for source in recipe.sources}
+    every_filter = tuple(filtered.values())
+    signatures = tuple(plan.add("signatures", name, {"filter": (filtered[name],)}) for name in names)
+    candidates = plan.add("candidates", None, {"signatures": signatures})
+    dedupe = plan.add("dedupe", None, {"filter": every_filter, "signatures": signatures, "candidates": (candidates,)})
+    quality = plan.quality(filtered, dedupe)
+    kept = {"filter": every_filter, "dedupe": (dedupe,), "quality": tuple(quality.values())}
+    tokenizer = plan.add("tokenizer", None, kept, shares=shares)
+    tokenized = tuple(plan.add("tokenize", name, _of_source(name, filtered, dedupe, quality, tokenizer)) for name in names)
+    mix = plan.add("mix", None, {"tokenize": tokenized}, shares=shares, max_epochs=epochs)
+    plan.add("pack", None, {"tokenize": tokenized, "mix": (mix,), "tokenizer": (tokenizer,)})
+    plan.stages.sort(key=lambda stage: stage.number)
+    return Plan(recipe, tuple(plan.stages))
+
+
+def _of_source(
+    name: str, filtered: Mapping[str, str], dedupe: str, quality: Mapping[str, str], tokenizer: str
+) -> dict[str, tuple[str, ...]]:
+    scored = (quality[name],) if name in quality else ()
+    return {"filter": (filtered[name],), "dedupe": (dedupe,), "quality": scored, "tokenizer": (tokenizer,)}
+
+
+class _Planner:
+    """Adds stages one by one, each with the fingerprint of what it reads."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        self.recipe = recipe
+        self.stages: list[Stage] = []
+
+    def extract(self, source: Source, inputs: list[LockedInput]) -> str:
+        settings = [_as_json(step) for step in source.extract]
+        step, _ = bind("stage", "extract", {"extractors": settings})
+        pinned = [[item.file.name, item.file.sha256, item.read.identity(content_digest)] for item in inputs]
+        identity = {"inputs": pinned, "extractors": [step.identity(content_digest) for step in source.extract]}
+        return self._append(step, source.name, {}, identity, parts(source.name, inputs))
+
+    def filter(self, source: Source, extracted: str) -> str:
+        step, _ = bind("stage", "filter", {"steps": [_as_json(step) for step in source.filters]})
+        identity = {"steps": [step.identity(content_digest) for step in source.filters]}
+        return self._append(step, source.name, {"extract": (extracted,)}, identity)
+
+    def quality(self, filtered: Mapping[str, str], dedupe: str) -> dict[str, str]:
+        """The quality model and the scores of the sources that ask for them: no such source, no model."""
+        asking = [source for source in self.recipe.sources if source.quality is not None]
+        if not asking:
+            return {}
+        model = self.add("quality_model", None, {"filter": tuple(filtered.values()), "dedupe": (dedupe,)})
+        return {source.name: self._score(source, filtered[source.name], model) for source in asking}
+
+    def _score(self, source: Source, filtered: str, model: str) -> str:
+        assert source.quality is not None
+        return self._append(source.quality, source.name, {"filter": (filtered,), "quality_model": (model,)})
+
+    def add(self, name: str, source: str | None, inputs: Mapping[str, tuple[str, ...]], **filled: Any) -> str:
+        """A stage with the recipe's settings; `filled` are the arguments that follow from the rest of the recipe."""
+        settings = dict(self.recipe.settings[name].args) if name in self.recipe.settings else {}
+        step, mistakes = bind("stage", name, {**settings, **filled})
+        if mistakes:
+            raise ValueError(f"stage {name}: {mistakes}")
+        return self._append(step, source, inputs)
+
+    def _append(
+        self,
+        step: Step,
+        source: str | None,
+        inputs: Mapping[str, tuple[str, ...]],
+        identity: Mapping[str, Any] | None = None,
+        tasks: tuple[Task, ...] | None = None,
+    ) -> str:
+        key = f"{step.name}-{source}" if source else step.name
+        known = {stage.key: stage.fingerprint for stage in self.stages}
+        hashed = {
+            "step": step.identity(content_digest) if identity is None else [step.name, step.type.version, identity],
+            "source": source,
+            "inputs": {role: [known[name] for name in keys] for role, keys in inputs.items()},
+            "seed": self.recipe.seed,
+        }
+        self.stages.append(Stage(key, step, source, inputs, fingerprint(hashed), tasks))
+        return key
+
+
+def _as_json(step: Step) -> dict[str, Any]:
+    return {"name": step.name, "args": dict(step.args)}

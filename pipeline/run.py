@@ -1,0 +1,240 @@
+"""The driver: fetch, plan, run wave after wave, commit. It keeps no state of its own: what is done is what is on disk."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pipeline import cluster
+from pipeline.cluster import Runner
+from pipeline.contracts import Task
+from pipeline.download import Lock, fetch, publish
+from pipeline.errors import PartsFailed, SourceError
+from pipeline.job import MANIFEST, Committed, Inputs, TaskResult
+from pipeline.plan import Plan, Stage, make_plan
+from pipeline.progress import Watch
+from pipeline.recipe import Recipe
+from pipeline.registry import fingerprint
+from pipeline.storage import Folder
+from pipeline.worker import Outcome, TaskSpec, commit, finished_tasks, open_committed, task_list
+
+RUN_FILE = "run.json"
+
+
+@dataclass(frozen=True)
+class Options:
+    """Where and how a run works; none of it may change a byte of what is written."""
+
+    out: str = "out"
+    cache: str = ""
+    workers: int | None = None
+    local: bool = False
+
+    @property
+    def cache_path(self) -> Path:
+        return Path(self.cache or (self.out if "://" not in self.out else "out")) / ("" if self.cache else "cache")
+
+
+@dataclass
+class StageRun:
+    """One stage of a run: whether it ran now, wall seconds of its wave, and seconds of its tasks added up."""
+
+    stage: Stage
+    committed: Committed
+    ran: bool
+    seconds: float = 0.0
+    task_seconds: float = 0.0
+
+
+@dataclass
+class Run:
+    """A finished (or interrupted) run."""
+
+    plan: Plan
+    folder: Folder
+    lock: Lock
+    started: str
+    stages: dict[str, StageRun] = field(default_factory=dict)
+    seconds: float = 0.0
+
+    @property
+    def ran(self) -> list[str]:
+        """Keys of the stages that were not done before."""
+        return [key for key, run in self.stages.items() if run.ran]
+
+    @property
+    def dataset(self) -> Folder:
+        """The folder of packed shards."""
+        return self.stages["pack"].committed.folder
+
+    @property
+    def digest(self) -> str:
+        """The one hash of the packed corpus: over its training and validation shards."""
+        splits = {split: self.dataset.sub(split).read_json(MANIFEST)["digest"] for split in ("train", "validation")}
+        return fingerprint(splits)
+
+
+def run_folder(recipe: Recipe, out: str) -> Folder:
+    """The folder of a recipe's runs."""
+    return Folder(out).sub(recipe.name)
+
+
+def fetch_and_plan(recipe: Recipe, options: Options) -> tuple[Lock, Plan]:
+    """Fetch the inputs (a second time nothing is fetched), write the lock file, and plan on it."""
+    folder = run_folder(recipe, options.out)
+    lock = fetch(recipe, options.cache_path)
+    folder.write_json(f"{recipe.profile or 'inputs'}.lock.json", lock.to_json())
+    return lock, make_plan(recipe, publish(lock, folder.sub("inputs")))
+
+
+def run(recipe: Recipe, options: Options, watch: Watch) -> Run:
+    """Run a recipe to packed shards. Raises TokenmillError; what was committed stays, and running again goes on from it."""
+    start = time.monotonic()
+    lock, plan = fetch_and_plan(recipe, options)
+    for text in lock.missing:
+        watch.say(f"missing: {text}")
+    watch.say(f"download: {len(lock.inputs)} input files, {sum(item.file.size for item in lock.inputs) / 1e6:,.1f} MB, locked")
+    state = Run(plan, run_folder(recipe, options.out), lock, datetime.now(UTC).isoformat(timespec="seconds"))
+    with _Lazy(options) as workers:
+        for wave in plan.waves():
+            _run_wave(state, wave, workers, watch)
+            if wave[0].step.name == "extract":
+                check_floors(state)
+    state.seconds = time.monotonic() - start
+    _write_run_file(state, options)
+    return state
+
+
+class _Lazy:
+    """Starts workers when the first task needs them: a run with nothing to do starts none."""
+
+    def __init__(self, options: Options) -> None:
+        self._context = cluster.runner(options.workers, options.local)
+        self._runner: Runner | None = None
+
+    def __enter__(self) -> _Lazy:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._runner:
+            self._context.__exit__(None, None, None)
+
+    def get(self) -> Runner:
+        self._runner = self._runner or self._context.__enter__()
+        return self._runner
+
+
+def _run_wave(state: Run, wave: list[Stage], workers: _Lazy, watch: Watch) -> None:
+    begin = time.monotonic()
+    todo = [stage for stage in wave if not state.folder.sub(stage.folder).exists(MANIFEST)]
+    tasks = {stage.key: _tasks(state, stage) for stage in todo}
+    done = {stage.key: finished_tasks(state.folder.sub(stage.folder)) for stage in todo}
+    specs = [_spec(state, stage, task) for stage in todo for task in tasks[stage.key] if task.name not in done[stage.key]]
+    finished = sum(len(results) for results in done.values())
+    watch.begin(wave[0].step.name, len(specs) + finished, finished)
+    busy: dict[str, float] = dict.fromkeys(tasks, 0.0)
+
+    def on_outcome(spec: TaskSpec, outcome: Outcome) -> None:
+        done[spec.stage][spec.task.name] = outcome.result
+        busy[spec.stage] += outcome.seconds
+        watch.task(outcome.result.report, outcome.seconds)
+
+    failures = workers.get().map(_largest_first(specs), on_outcome) if specs else []
+    failed = {task for task, _ in failures}
+    for stage in wave:
+        names = [task.name for task in tasks.get(stage.key, [])]
+        if not failed.intersection(names):
+            state.stages[stage.key] = _commit(state, stage, [done[stage.key][name] for name in names] if stage in todo else None)
+            state.stages[stage.key].task_seconds = busy.get(stage.key, 0.0)
+    if failures:
+        raise PartsFailed(wave[0].step.name, failures, sum(len(results) for results in done.values()))
+    for stage in todo:
+        state.stages[stage.key].seconds = time.monotonic() - begin
+    watch.end([stage.key for stage in todo], [stage.key for stage in wave if stage not in todo])
+
+
+def _commit(state: Run, stage: Stage, results: list[TaskResult] | None) -> StageRun:
+    """Commit a stage whose tasks are done; None means that it was committed by an earlier run."""
+    folder = state.folder.sub(stage.folder)
+    if results is None:
+        return StageRun(stage, open_committed(folder.url), ran=False)
+    return StageRun(stage, commit(folder, stage.key, stage.fingerprint, stage.step, _inputs(state, stage), results), ran=True)
+
+
+def _inputs(state: Run, stage: Stage) -> Inputs:
+    return Inputs({role: tuple(state.stages[key].committed for key in keys) for role, keys in stage.inputs.items()})
+
+
+def _tasks(state: Run, stage: Stage) -> list[Task]:
+    return list(stage.tasks) if stage.tasks is not None else task_list(stage.step, stage.key, _inputs(state, stage))
+
+
+def _spec(state: Run, stage: Stage, task: Task) -> TaskSpec:
+    inputs = {role: tuple(state.stages[key].committed.folder.url for key in keys) for role, keys in stage.inputs.items()}
+    return TaskSpec(stage.key, stage.step, task, state.folder.sub(stage.folder).url, inputs, state.plan.recipe.seed)
+
+
+def _largest_first(specs: list[TaskSpec]) -> list[TaskSpec]:
+    """Tasks whose size is known start with the largest, so that the last one to finish is small."""
+    return sorted(specs, key=lambda spec: -sum(file["size"] for file in spec.task.payload.get("files", ())))
+
+
+def check_floors(state: Run) -> None:
+    """Stop when a source has less extracted text than its floor: a missing package is tolerated only above it."""
+    short = []
+    for source in state.plan.recipe.sources:
+        found = state.stages[f"extract-{source.name}"].committed.report.counts[source.name, "text_bytes"]
+        if found < source.floor:
+            short.append(f"{source.name}: {found:,} bytes of text, its floor is {source.floor:,}")
+    if short:
+        missing = "; missing: " + "; ".join(state.lock.missing) if state.lock.missing else ""
+        raise SourceError("too little text: " + "; ".join(short) + missing + "; lower `floor` in the recipe, or give more inputs")
+
+
+def _write_run_file(state: Run, options: Options) -> None:
+    state.folder.write_json(RUN_FILE, run_facts(state, options))
+
+
+def run_facts(state: Run, options: Options) -> dict[str, Any]:
+    """What run.json holds: which folders make up the run, and what the manifests don't say (times, labels, inputs)."""
+    recipe = state.plan.recipe
+    earlier = _earlier_times(state.folder)
+    return {
+        "recipe": recipe.name,
+        "profile": recipe.profile,
+        "about": recipe.about,
+        "seed": recipe.seed,
+        "stages": [_stage_facts(run, earlier) for run in state.stages.values()],
+        "sources": {s.name: {"share": s.share, "about": s.about, "max_epochs": s.max_epochs} for s in recipe.sources},
+        "lock": state.lock.to_json()["inputs"],
+        "missing": list(state.lock.missing),
+        "digest": state.digest,
+        "started": state.started,
+        "seconds": round(state.seconds, 3),
+        "workers": options.workers,
+    }
+
+
+def _stage_facts(run: StageRun, earlier: Mapping[str, Any]) -> dict[str, Any]:
+    times = earlier.get(run.stage.fingerprint, {}) if not run.ran else {}
+    return {
+        "key": run.stage.key,
+        "stage": run.stage.step.name,
+        "source": run.stage.source,
+        "folder": run.stage.folder,
+        "fingerprint": run.stage.fingerprint,
+        "ran": run.ran,
+        "seconds": times.get("seconds", round(run.seconds, 3)),
+        "task_seconds": times.get("task_seconds", round(run.task_seconds, 3)),
+    }
+
+
+def _earlier_times(folder: Folder) -> dict[str, Any]:
+    """Times of the stages as an earlier run measured them, by fingerprint."""
+    if not folder.exists(RUN_FILE):
+        return {}
+    return {stage["fingerprint"]: stage for stage in folder.read_json(RUN_FILE)["stages"]}

@@ -1,0 +1,121 @@
+"""One task of one stage, run where it is called: no Ray in sight.
+
+A task's files are committed one by one, then its marker `_done/TASK.json`; a task with a marker is never run again, and
+one without is run from its beginning, over whatever an interrupted attempt left. The same input gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+from pipeline.contracts import Task
+from pipeline.job import DONE, MANIFEST, Committed, Inputs, Job, TaskResult
+from pipeline.registry import Step, bind
+from pipeline.storage import Folder
+
+
+@dataclass(frozen=True)
+class TaskSpec:
+    """All that a worker needs to run a task: small, and the same wherever it runs. Folders are URLs."""
+
+    stage: str
+    step: Step
+    task: Task
+    folder: str
+    inputs: Mapping[str, tuple[str, ...]]
+    seed: int
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A finished task, and the seconds it took (never part of what is stored under a hash)."""
+
+    result: TaskResult
+    seconds: float
+
+
+def run_task(spec: TaskSpec) -> Outcome:
+    """Run one task and commit its files and marker; raises what the stage raises."""
+    start = time.perf_counter()
+    folder = Folder(spec.folder)
+    result = _run(spec.step, Job(spec.task, open_inputs(spec.inputs), folder, spec.seed))
+    folder.sub(DONE).write_json(f"{spec.task.name}.json", result.to_json())
+    return Outcome(result, time.perf_counter() - start)
+
+
+def _run(step: Step, job: Job) -> TaskResult:
+    report = step(job).check()
+    return TaskResult(job.task.name, tuple(job.written), report)
+
+
+def open_inputs(inputs: Mapping[str, tuple[str, ...]]) -> Inputs:
+    """The committed stages at the given folder URLs, by role."""
+    return Inputs({role: tuple(open_committed(url) for url in urls) for role, urls in inputs.items()})
+
+
+@lru_cache(maxsize=256)
+def open_committed(url: str) -> Committed:
+    """A committed stage; its folder's name holds its fingerprint, so it never changes and may be remembered."""
+    folder = Folder(url)
+    return Committed(folder, folder.read_json(MANIFEST))
+
+
+def finished_tasks(folder: Folder) -> dict[str, TaskResult]:
+    """Results of the tasks that are done already, by name."""
+    done = folder.sub(DONE)
+    return {name.removesuffix(".json"): TaskResult.from_json(done.read_json(name)) for name in done.names()}
+
+
+def task_list(step: Step, key: str, inputs: Inputs) -> list[Task]:
+    """The tasks of a stage: one per part of its `each` role, what its `tasks` function says, or a single one."""
+    extras = step.type.extras
+    if "each" in extras:
+        return [Task(file.part) for file in inputs.files(extras["each"], "docs")]
+    if "tasks" in extras:
+        return list(extras["tasks"](inputs, step.args))
+    return [Task(key)]
+
+
+def commit(folder: Folder, key: str, fingerprint: str, step: Step, inputs: Inputs, results: list[TaskResult]) -> Committed:
+    """Finish a stage whose tasks are all done: run its `finish`, then write the manifest, last."""
+    results = sorted(results, key=lambda result: result.task)
+    finish = step.type.extras.get("finish")
+    extra = finish(folder, results, step.args) if finish else []
+    manifest: dict[str, Any] = {
+        "stage": key,
+        "fingerprint": fingerprint,
+        "args": step.args,
+        "inputs": {role: [stage.manifest["fingerprint"] for stage in stages] for role, stages in inputs.roles.items()},
+        "tasks": [result.to_json() for result in results],
+        "finished": [vars(entry) for entry in extra],
+    }
+    folder.write_json(MANIFEST, manifest)
+    return Committed(folder, manifest)
+
+
+@dataclass
+class LocalStage:
+    """Runs whole stages in this process: what tests and `--local` use."""
+
+    out: Folder
+    seed: int = 0
+    committed: dict[str, Committed] = field(default_factory=dict)
+
+    def run(
+        self, name: str, inputs: Mapping[str, Committed | list[Committed]], *, key: str = "", tasks: list[Task] | None = None, **args: Any
+    ) -> Committed:
+        """Bind `args` to stage `name`, run all its tasks in order and commit it in the folder `key`."""
+        step, mistakes = bind("stage", name, args)
+        if mistakes:
+            raise ValueError(f"stage {name}: {mistakes}")
+        key = key or name
+        roles = Inputs({role: tuple(given) if isinstance(given, list) else (given,) for role, given in inputs.items()})
+        folder = self.out.sub(key)
+        todo = tasks if tasks is not None else task_list(step, key, roles)
+        results = [_run(step, Job(task, roles, folder, self.seed)) for task in todo]
+        self.committed[key] = commit(folder, key, "local", step, roles, results)
+        return self.committed[key]
