@@ -42,8 +42,7 @@ def run(
     sources: SourcesOpt = None,
     evals: EvalsOpt = None,
     settings: SetOpt = None,
-    as_json: SplitOpt = Annotated[str, typer.Option(help="train or validation.")]
-JsonOpt = False,
+    as_json: JsonOpt = False,
 ) -> None:
     """Run a recipe to packed shards. What is done already is not done again."""
     from pipeline.cli.run import run_here, submit
@@ -64,8 +63,7 @@ def plan(
     sources: SourcesOpt = None,
     evals: EvalsOpt = None,
     settings: SetOpt = None,
-    as_json: SplitOpt = Annotated[str, typer.Option(help="train or validation.")]
-JsonOpt = False,
+    as_json: JsonOpt = False,
 ) -> None:
     """Print the stages with their fingerprints, what is done already, and what the run will cost; fetches the inputs."""
     from pipeline.cli.plan import show_plan
@@ -76,8 +74,7 @@ JsonOpt = False,
 
 
 @app.command()
-def status(recipe: RecipeArg, out: OutOpt = "out", as_json: SplitOpt = Annotated[str, typer.Option(help="train or validation.")]
-JsonOpt = False) -> None:
+def status(recipe: RecipeArg, out: OutOpt = "out", as_json: JsonOpt = False) -> None:
     """Show the stages on disk: finished, begun, or left over from earlier settings, with their sizes."""
     from pipeline.cli.status import show_status
 
@@ -93,8 +90,7 @@ def inspect(
     row: Annotated[int | None, typer.Option(help="Decode one row of a shard, with where each piece comes from.")] = None,
     token: Annotated[int | None, typer.Option(help="Trace one token of a row to its document.")] = None,
     mix: Annotated[bool, typer.Option("--mix", help="Shares of every shard and of windows, against the recipe.")] = False,
-    as_json: SplitOpt = Annotated[str, typer.Option(help="train or validation.")]
-JsonOpt = False,
+    as_json: JsonOpt = False,
 ) -> None:
     """Look into the packed shards."""
     from pipeline.cli.inspect import show
@@ -104,8 +100,7 @@ JsonOpt = False,
 
 @app.command()
 def explain(recipe: RecipeArg, document: Annotated[str, typer.Argument(help="An id, its beginning, or a part of a URL or file name.")],
-            out: OutOpt = "out", as_json: SplitOpt = Annotated[str, typer.Option(help="train or validation.")]
-JsonOpt = False) -> None:  # fmt: skip
+            out: OutOpt = "out", as_json: JsonOpt = False) -> None:  # fmt: skip
     """Say why a document is in, or out: every stage's verdict, with the numbers it measured."""
     from pipeline.cli.explain import show_stories
     from pipeline.explain import explain as explain_document
@@ -114,8 +109,7 @@ JsonOpt = False) -> None:  # fmt: skip
 
 
 @app.command()
-def verify(recipe: RecipeArg, out: OutOpt = "out", as_json: SplitOpt = Annotated[str, typer.Option(help="train or validation.")]
-JsonOpt = False) -> None:
+def verify(recipe: RecipeArg, out: OutOpt = "out", as_json: JsonOpt = False) -> None:
     """Hash every file of the run again, recount the shards from their bytes, and check that every document is accounted for."""
     from pipeline.cli.verify import show_verification
 
@@ -124,8 +118,7 @@ JsonOpt = False) -> None:
 
 
 @app.command()
-def report(recipe: RecipeArg, out: OutOpt = "out", as_json: SplitOpt = Annotated[str, typer.Option(help="train or validation.")]
-JsonOpt = False) -> None:
+def report(recipe: RecipeArg, out: OutOpt = "out", as_json: JsonOpt = False) -> None:
     """Print the run's tables and write its report.html and metrics.prom."""
     from pipeline.cli.report import show_report
 
@@ -145,8 +138,7 @@ def export(recipe: RecipeArg, format: Annotated[str, typer.Argument(help="See `t
 @app.command()
 def steps(
     kind: Annotated[str | None, typer.Argument(help="fetcher, reader, extractor, filter, stage or export.")] = None,
-    as_json: SplitOpt = Annotated[str, typer.Option(help="train or validation.")]
-JsonOpt = False,
+    as_json: JsonOpt = False,
 ) -> None:
     """List the steps a recipe can name, with their keys and defaults."""
     from pipeline.cli.steps import show_steps
