@@ -7,6 +7,7 @@ A document that fits into a row is never cut, and no token is dropped.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -46,7 +47,7 @@ def pack(lengths: Ints, keys: Keys, seq_len: int, window: int) -> Packing:
     """
     windows = max(1, -(-len(lengths) // window))
     edges = [len(lengths) * number // windows for number in range(windows + 1)]
-    parts = [_pack_window(lengths[a:b], keys[a:b], seq_len, a) for a, b in zip(edges, edges[1:], strict=False)]
+    parts = [_pack_window(lengths[a:b], keys[a:b], seq_len, a) for a, b in pairwise(edges)]
     bases = np.cumsum([0, *(part.pieces for part in parts)])
     starts = [part.row_starts[:-1] + base for part, base in zip(parts, bases, strict=False)]
     columns = zip(*(part[1:] for part in parts), strict=True)
