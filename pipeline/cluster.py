@@ -5,13 +5,15 @@ One `ray.init` per run. Beyond one machine the same code runs as a Ray job: `sub
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from pipeline.errors import TokenmillError
-from pipeline.worker import Outcome, TaskSpec, run_task
+from pipeline.worker import Failed, Outcome, TaskSpec, attempt
 
 #: How often a task is tried again after the process running it died (killed, out of memory, node lost).
 RETRIES_AFTER_DEATH = 4
@@ -20,7 +22,6 @@ QUEUED_PER_WORKER = 4
 #: Nothing large goes through the object store: payloads are files.
 OBJECT_STORE_BYTES = 128 << 20
 
-Failure = tuple[str, str]
 OnOutcome = Callable[[TaskSpec, Outcome], None]
 
 
@@ -29,16 +30,15 @@ class InProcess:
 
     workers = 1
 
-    def map(self, specs: Sequence[TaskSpec], on_outcome: OnOutcome) -> list[Failure]:
-        """Run all; returns (task, cause) of those that failed, after the others finished."""
+    def map(self, specs: Sequence[TaskSpec], on_outcome: OnOutcome) -> list[Failed]:
+        """Run all in order; returns those that failed, after the others finished."""
         failures = []
         for spec in specs:
-            try:
-                outcome = run_task(spec)
-            except Exception as error:  # noqa: BLE001 - reported by name at the end; the other parts must finish first
-                failures.append((spec.task.name, describe(error)))
-                continue
-            on_outcome(spec, outcome)
+            result = attempt(spec)
+            if isinstance(result, Failed):
+                failures.append(result)
+            else:
+                on_outcome(spec, result)
         return failures
 
 
@@ -48,27 +48,38 @@ class OnRay:
     def __init__(self, workers: int) -> None:
         self.workers = workers
 
-    def map(self, specs: Sequence[TaskSpec], on_outcome: OnOutcome) -> list[Failure]:
-        """Run all, in any order; returns (task, cause) of those that failed, after the others finished."""
+    def map(self, specs: Sequence[TaskSpec], on_outcome: OnOutcome) -> list[Failed]:
+        """Run all, in any order; returns those that failed, after the others finished."""
         import ray
 
-        remote = ray.remote(num_cpus=1, max_retries=RETRIES_AFTER_DEATH, retry_exceptions=False)(run_task)
+        remote = ray.remote(num_cpus=1, max_retries=RETRIES_AFTER_DEATH, retry_exceptions=False)(attempt)
         waiting = list(reversed(specs))
         running: dict[ray.ObjectRef, TaskSpec] = {}
-        failures: list[Failure] = []
+        failures: list[Failed] = []
         while waiting or running:
             while waiting and len(running) < self.workers * QUEUED_PER_WORKER:
                 spec = waiting.pop()
                 running[remote.options(name=f"{spec.stage}:{spec.task.name}").remote(spec)] = spec
             for done in ray.wait(list(running), num_returns=1)[0]:
                 spec = running.pop(done)
-                try:
-                    outcome = ray.get(done)
-                except ray.exceptions.RayError as error:
-                    failures.append((spec.task.name, describe(getattr(error, "cause", None) or error)))
-                    continue
-                on_outcome(spec, outcome)
-        return sorted(failures)
+                result = _result(done, spec)
+                if isinstance(result, Failed):
+                    failures.append(result)
+                else:
+                    on_outcome(spec, result)
+        return sorted(failures, key=lambda failure: failure.task)
+
+
+def _result(done: Any, spec: TaskSpec) -> Outcome | Failed:
+    """What a task came to; a worker that died more often than it may is a failure of its part."""
+    import ray
+
+    try:
+        result: Outcome | Failed = ray.get(done)
+    except ray.exceptions.RayError as error:
+        lines = str(error).strip().splitlines()
+        return Failed(spec.task.name, f"its worker died {RETRIES_AFTER_DEATH + 1} times: {lines[0] if lines else type(error).__name__}")
+    return result
 
 
 Runner = InProcess | OnRay
@@ -87,6 +98,7 @@ def runner(workers: int | None, local: bool) -> Iterator[Runner]:
     if joining:
         ray.init(log_to_driver=False, configure_logging=False)
     else:
+        logging.getLogger("ray").setLevel(logging.ERROR)  # its notice on tokens is about clusters that others can reach
         count = workers or os.cpu_count() or 1
         ray.init(
             num_cpus=count,
@@ -99,18 +111,6 @@ def runner(workers: int | None, local: bool) -> Iterator[Runner]:
         yield OnRay(workers or int(ray.cluster_resources().get("CPU", 1)))
     finally:
         ray.shutdown()
-
-
-def describe(error: BaseException) -> str:
-    """One line on what failed: a Tokenmill error speaks for itself, any other is named with the place it came from."""
-    if isinstance(error, TokenmillError):
-        return str(error)
-    text = str(error).strip().splitlines()
-    frame = error.__traceback__
-    while frame and frame.tb_next:
-        frame = frame.tb_next
-    place = f" at {Path(frame.tb_frame.f_code.co_filename).name}:{frame.tb_lineno}" if frame else ""
-    return f"{type(error).__name__}{place}: {text[-1] if text else 'no message'}"
 
 
 def submit(address: str, entrypoint: Sequence[str], checkout: Path) -> str:

@@ -20,7 +20,7 @@ from pipeline.progress import Watch
 from pipeline.recipe import Recipe
 from pipeline.registry import fingerprint
 from pipeline.storage import Folder
-from pipeline.worker import Outcome, TaskSpec, commit, finished_tasks, open_committed, task_list
+from pipeline.worker import Failed, Outcome, TaskSpec, commit, finished_tasks, open_committed, task_list
 
 RUN_FILE = "run.json"
 
@@ -144,17 +144,26 @@ def _run_wave(state: Run, wave: list[Stage], workers: _Lazy, watch: Watch) -> No
         watch.task(outcome.result.report, outcome.seconds)
 
     failures = workers.get().map(_largest_first(specs), on_outcome) if specs else []
-    failed = {task for task, _ in failures}
+    failed = {failure.task for failure in failures}
     for stage in wave:
         names = [task.name for task in tasks.get(stage.key, [])]
         if not failed.intersection(names):
             state.stages[stage.key] = _commit(state, stage, [done[stage.key][name] for name in names] if stage in todo else None)
             state.stages[stage.key].task_seconds = busy.get(stage.key, 0.0)
     if failures:
-        raise PartsFailed(wave[0].step.name, failures, sum(len(results) for results in done.values()))
+        _keep_tracebacks(state.folder, wave[0].step.name, failures)
+        causes = [(failure.task, failure.cause) for failure in failures]
+        raise PartsFailed(wave[0].step.name, causes, sum(len(results) for results in done.values()))
     for stage in todo:
         state.stages[stage.key].seconds = time.monotonic() - begin
     watch.end([stage.key for stage in todo], [stage.key for stage in wave if stage not in todo])
+
+
+def _keep_tracebacks(folder: Folder, step: str, failures: list[Failed]) -> None:
+    """Tracebacks of unexpected errors go to a file: the message stays readable, the evidence stays."""
+    texts = [f"{failure.task}\n{failure.traceback}" for failure in failures if failure.traceback]
+    if texts:
+        folder.write(f"failed-{step}.txt", "\n".join(texts).encode())
 
 
 def _commit(state: Run, stage: Stage, results: list[TaskResult] | None) -> StageRun:

@@ -7,12 +7,15 @@ one without is run from its beginning, over whatever an interrupted attempt left
 from __future__ import annotations
 
 import time
+import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from pipeline.contracts import Task
+from pipeline.errors import TokenmillError
 from pipeline.job import DONE, MANIFEST, Committed, Inputs, Job, TaskResult
 from pipeline.registry import Step, bind
 from pipeline.storage import Folder
@@ -45,6 +48,32 @@ def run_task(spec: TaskSpec) -> Outcome:
     result = _run(spec.step, Job(spec.task, open_inputs(spec.inputs), folder, spec.seed))
     folder.sub(DONE).write_json(f"{spec.task.name}.json", result.to_json())
     return Outcome(result, time.perf_counter() - start)
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A task whose code raised: the cause in one line, and the whole traceback for whoever mends it."""
+
+    task: str
+    cause: str
+    traceback: str = ""
+
+
+def attempt(spec: TaskSpec) -> Outcome | Failed:
+    """`run_task`, with what it raises as a value: the other parts of a wave finish before the run fails with all names."""
+    try:
+        return run_task(spec)
+    except TokenmillError as error:
+        return Failed(spec.task.name, str(error))
+    except Exception as error:  # noqa: BLE001 - nothing is swallowed: the driver raises PartsFailed with every cause
+        return Failed(spec.task.name, _describe(error), "".join(traceback.format_exception(error)))
+
+
+def _describe(error: Exception) -> str:
+    """One line: kind, innermost place, last line of the text."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    text = str(error).strip().splitlines() or ["no message"]
+    return f"{type(error).__name__} at {Path(place.filename).name}:{place.lineno}: {text[-1]}"
 
 
 def _run(step: Step, job: Job) -> TaskResult:
