@@ -139,11 +139,12 @@ def export(recipe: RecipeArg, format: Annotated[str, typer.Argument(help="See `t
 def steps(
     kind: Annotated[str | None, typer.Argument(help="fetcher, reader, extractor, filter, stage or export.")] = None,
     as_json: JsonOpt = False,
+    as_markdown: Annotated[bool, typer.Option("--markdown", help="Print the table of recipes/README.md.")] = False,
 ) -> None:
     """List the steps a recipe can name, with their keys and defaults."""
     from pipeline.cli.steps import show_steps
 
-    show_steps(kind, as_json)
+    show_steps(kind, as_json, as_markdown)
 
 
 def _recipe(name: str, profile: str | None, sources: list[str] | None, evals: list[str] | None, settings: list[str] | None) -> Recipe:

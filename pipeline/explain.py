@@ -13,12 +13,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.errors import StorageError, TokenmillError
-from pipeline.job import MANIFEST, Committed, PartFile
+from pipeline.errors import TokenmillError
+from pipeline.job import PartFile
+from pipeline.runfiles import RunFiles
 from pipeline.schema import DOC, EXCERPT_CHARS
 from pipeline.storage import Folder
-
-RUN_FILE = "run.json"
 
 
 @dataclass(frozen=True)
@@ -52,28 +51,6 @@ class Story:
 
     def to_json(self) -> dict[str, Any]:
         return {**vars(self), "events": [vars(event) for event in self.events], "verdict": self.verdict}
-
-
-class RunFiles:
-    """The committed stages of a run, as run.json lists them."""
-
-    def __init__(self, folder: Folder) -> None:
-        if not folder.exists(RUN_FILE):
-            raise StorageError(f"{folder.url}: no run there (no {RUN_FILE}): run the recipe first, or give --out")
-        self.folder = folder
-        self.facts: dict[str, Any] = folder.read_json(RUN_FILE)
-
-    def stages(self, name: str | None = None) -> Iterator[Committed]:
-        """Committed stages in their order; only those of one step when `name` is given."""
-        for entry in self.facts["stages"]:
-            if name in (None, entry["stage"]):
-                sub = self.folder.sub(entry["folder"])
-                yield Committed(sub, sub.read_json(MANIFEST))
-
-    def files(self, name: str, kind: str) -> Iterator[PartFile]:
-        for stage in self.stages(name):
-            for entry in stage.files(kind):
-                yield PartFile(stage.folder, entry)
 
 
 def explain(folder: Folder, wanted: str) -> list[Story]:

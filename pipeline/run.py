@@ -19,10 +19,9 @@ from pipeline.plan import Plan, Stage, make_plan
 from pipeline.progress import Watch
 from pipeline.recipe import Recipe
 from pipeline.registry import fingerprint
+from pipeline.runfiles import RUN_FILE
 from pipeline.storage import Folder
 from pipeline.worker import Failed, Outcome, TaskSpec, commit, finished_tasks, open_committed, task_list
-
-RUN_FILE = "run.json"
 
 
 @dataclass(frozen=True)

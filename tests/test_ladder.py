@@ -16,7 +16,7 @@ LADDER: tuple[tuple[str, ...], ...] = (
     ("pipeline.schema", "pipeline.report", "pipeline.mixing"),
     ("pipeline.storage", "pipeline.registry", "pipeline.kernels", "pipeline.located"),
     ("pipeline.job",),
-    ("pipeline.survivors", "pipeline.tokens"),
+    ("pipeline.survivors", "pipeline.tokens", "pipeline.mixing"),
     ("tokenizer",),
     ("pipeline.sources", "pipeline.extract", "pipeline.filters", "pipeline.shards", "pipeline.compat"),
     ("pipeline.stages",),
@@ -25,7 +25,8 @@ LADDER: tuple[tuple[str, ...], ...] = (
     ("pipeline.plan", "pipeline.estimate"),
     ("pipeline.worker",),
     ("pipeline.cluster", "pipeline.progress"),
-    ("pipeline.run", "pipeline.explain", "dashboards"),
+    ("pipeline.runfiles",),
+    ("pipeline.run", "pipeline.explain", "pipeline.verify", "dashboards"),
     ("pipeline.cli",),
     ("pipeline.__main__",),
 )

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pipeline import registry
 from pipeline.cli.output import console
 from pipeline.errors import Mistake, RecipeError, TokenmillError
-from pipeline.explain import RunFiles
+from pipeline.runfiles import RunFiles
 from pipeline.storage import Folder
 
 

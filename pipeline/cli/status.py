@@ -7,7 +7,7 @@ from typing import Any
 from pipeline.cli.output import console, print_json, print_table, size
 from pipeline.errors import StorageError
 from pipeline.job import DONE, MANIFEST
-from pipeline.run import RUN_FILE
+from pipeline.runfiles import RUN_FILE
 from pipeline.storage import Folder
 
 

@@ -1,0 +1,34 @@
+"""A finished run as its files tell it: run.json lists the stage folders that make it up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from pipeline.errors import StorageError
+from pipeline.job import MANIFEST, Committed, PartFile
+from pipeline.storage import Folder
+
+RUN_FILE = "run.json"
+
+
+class RunFiles:
+    """The committed stages of a run, as run.json lists them."""
+
+    def __init__(self, folder: Folder) -> None:
+        if not folder.exists(RUN_FILE):
+            raise StorageError(f"{folder.url}: no run there (no {RUN_FILE}): run the recipe first, or give --out")
+        self.folder = folder
+        self.facts: dict[str, Any] = folder.read_json(RUN_FILE)
+
+    def stages(self, name: str | None = None) -> Iterator[Committed]:
+        """Committed stages in their order; only those of one step when `name` is given."""
+        for entry in self.facts["stages"]:
+            if name in (None, entry["stage"]):
+                sub = self.folder.sub(entry["folder"])
+                yield Committed(sub, sub.read_json(MANIFEST))
+
+    def files(self, name: str, kind: str) -> Iterator[PartFile]:
+        for stage in self.stages(name):
+            for entry in stage.files(kind):
+                yield PartFile(stage.folder, entry)
