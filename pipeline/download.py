@@ -20,9 +20,6 @@ from pipeline.recipe import Input, Recipe
 from pipeline.registry import Step
 from pipeline.storage import Folder
 
-#: Small input files are grouped into one part up to this many bytes; a larger file is a part of its own.
-PART_BYTES = 16 << 20
-
 
 @dataclass(frozen=True)
 class LockedInput:
@@ -114,7 +111,7 @@ def _published(file: InputFile, target: Folder) -> InputFile:
     return replace(file, path=f"{target.url.rstrip('/')}/{name}")
 
 
-def parts(source: str, inputs: Sequence[LockedInput]) -> tuple[Task, ...]:
+def parts(source: str, inputs: Sequence[LockedInput], part_bytes: int) -> tuple[Task, ...]:
     """The extract tasks of one source: large files one by one, small neighbours of one reader together."""
     groups: list[list[LockedInput]] = []
     room = 0
@@ -124,7 +121,7 @@ def parts(source: str, inputs: Sequence[LockedInput]) -> tuple[Task, ...]:
             room -= item.file.size
         else:
             groups.append([item])
-            room = PART_BYTES - item.file.size
+            room = part_bytes - item.file.size
     return tuple(Task(f"{source}-{index:05d}", _payload(group)) for index, group in enumerate(groups))
 
 

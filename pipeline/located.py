@@ -49,14 +49,20 @@ class Located:
             self._lay(_at(self.value, target), over, target, source)
 
     def override(self, path: Path, value: str) -> None:
-        """Set one key from the command line; its value is read as YAML."""
+        """Set one key from the command line (a number counts into a list); its value is read as YAML."""
         here = self.value
-        for key in path[:-1]:
-            here = here.setdefault(key, {})
-            if not isinstance(here, dict):
-                self.mistake(path, f"--set {'.'.join(path)}: {key!r} is not a mapping")
+        for key, after in zip(path, (*path[1:], None), strict=True):
+            known = isinstance(here, dict) or (isinstance(here, list) and key.isdigit() and int(key) < len(here))
+            if not known:
+                self.mistake(path, f"--set {'.'.join(path)}: there is no {key!r} to go into")
                 return
-        here[path[-1]] = Located(value, f"--set {'.'.join(path)}").value
+            place = int(key) if isinstance(here, list) else key
+            if after is None:
+                here[place] = Located(value, f"--set {'.'.join(path)}").value
+            elif isinstance(here, dict):
+                here = here.setdefault(place, {})
+            else:
+                here = here[place]
 
     def _lay(self, under: dict[str, Any], over: Mapping[str, Any], target: Path, source: Path) -> None:
         for key, value in over.items():

@@ -105,8 +105,12 @@ class _Planner:
         settings = [_as_json(step) for step in source.extract]
         step, _ = bind("stage", "extract", {"extractors": settings})
         pinned = [[item.file.name, item.file.sha256, item.read.identity(content_digest)] for item in inputs]
-        identity = {"inputs": pinned, "extractors": [step.identity(content_digest) for step in source.extract]}
-        return self._append(step, source.name, {}, identity, parts(source.name, inputs))
+        identity = {
+            "part_bytes": self.recipe.part_bytes,
+            "inputs": pinned,
+            "extractors": [step.identity(content_digest) for step in source.extract],
+        }
+        return self._append(step, source.name, {}, identity, parts(source.name, inputs, self.recipe.part_bytes))
 
     def filter(self, source: Source, extracted: str) -> str:
         step, _ = bind("stage", "filter", {"steps": [_as_json(step) for step in source.filters]})

@@ -19,7 +19,9 @@ from pipeline.registry import Step, did_you_mean
 
 #: Stages whose arguments a recipe may set at its top level, under the stage's own name.
 SETTINGS = ("signatures", "candidates", "dedupe", "quality_model", "tokenizer", "tokenize", "mix", "pack")
-TOP_KEYS = ("name", "about", "seed", "sources", "decontaminate", "profiles", "default_profile", *SETTINGS)
+TOP_KEYS = ("name", "about", "seed", "part_bytes", "sources", "decontaminate", "profiles", "default_profile", *SETTINGS)
+#: Input files smaller than this share a part with their neighbours, unless the recipe says otherwise.
+PART_BYTES = 16_000_000
 SOURCE_KEYS = ("about", "share", "max_epochs", "floor", "inputs", "extract", "filters", "quality")
 
 
@@ -51,12 +53,17 @@ class Source:
 
 @dataclass(frozen=True)
 class Recipe:
-    """A checked recipe with one profile chosen. `settings`: the stages' arguments as far as the recipe gives them."""
+    """A checked recipe with one profile chosen.
+
+    `part_bytes`: input files smaller than this share a part with their neighbours. `settings`: the stages' arguments as
+    far as the recipe gives them.
+    """
 
     name: str
     profile: str
     about: str
     seed: int
+    part_bytes: int
     sources: tuple[Source, ...]
     settings: Mapping[str, Step] = field(default_factory=dict)
 
@@ -153,6 +160,7 @@ class _Parser:
             profile=profile,
             about=self.text(("about",)),
             seed=int(self.number(("seed",), 0)),
+            part_bytes=int(self.number(("part_bytes",), PART_BYTES)),
             sources=sources,
             settings={name: step for name, step in settings.items() if step is not None},
         )
