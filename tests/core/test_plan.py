@@ -1,0 +1,101 @@
+"""The plan is a value: what depends on a key changes its fingerprint, and nothing else does."""
+
+from __future__ import annotations
+
+import pytest
+
+from pipeline.contracts import InputFile
+from pipeline.download import Lock, LockedInput, parts
+from pipeline.plan import ORDER, Plan, make_plan
+from pipeline.recipe import Recipe, parse_recipe
+from pipeline.registry import Step
+
+TEXT = """\
+name: tiny
+sources:
+  web:
+    share: 60
+    inputs: [{fetch: {files: {paths: [w]}}, read: any}]
+    filters: [{length: {min_chars: 10}}]
+    quality: {}
+  books:
+    share: 40
+    inputs: [{fetch: {files: {paths: [b]}}, read: any}]
+    filters: [{length: {min_chars: 10}}]
+quality_model: {positive: [books], negative: [web]}
+"""
+
+READ = Step("reader", "any", {})
+
+
+def recipe(**overrides: str) -> Recipe:
+    return parse_recipe(TEXT, "tiny.yaml", overrides={key.replace("__", "."): value for key, value in overrides.items()})
+
+
+def lock(web: str = "aa", path: str = "/somewhere/a.html") -> Lock:
+    return Lock(
+        (
+            LockedInput("web", InputFile("a.html", path, web * 32, 100), READ),
+            LockedInput("books", InputFile("b.txt", "/somewhere/b.txt", "bb" * 32, 100), READ),
+        )
+    )
+
+
+def changed(one: Plan, two: Plan) -> set[str]:
+    after = {stage.key: stage.fingerprint for stage in two.stages}
+    return {stage.key for stage in one.stages if after[stage.key] != stage.fingerprint}
+
+
+BASE = make_plan(recipe(), lock())
+AFTER_DEDUPE = {"candidates", "dedupe", "quality_model", "quality-web", "tokenizer", "tokenize-web", "tokenize-books", "mix", "pack"}
+
+
+def test_the_stages_stand_in_their_order() -> None:
+    numbers = [stage.number for stage in BASE.stages]
+    assert numbers == sorted(numbers)
+    assert {stage.step.name for stage in BASE.stages} == set(ORDER)
+    known: set[str] = set()
+    for stage in BASE.stages:
+        assert {key for keys in stage.inputs.values() for key in keys} <= known
+        known.add(stage.key)
+
+
+def test_the_same_recipe_and_lock_give_the_same_plan() -> None:
+    assert not changed(BASE, make_plan(recipe(), lock()))
+
+
+def test_where_a_file_lies_does_not_matter_what_it_holds_does() -> None:
+    assert not changed(BASE, make_plan(recipe(), lock(path="/elsewhere/a.html")))
+    assert changed(BASE, make_plan(recipe(), lock(web="cc"))) == {"extract-web", "filter-web", "signatures-web"} | AFTER_DEDUPE
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        ("sources__web__filters__0__length__min_chars", "11", {"filter-web", "signatures-web"} | AFTER_DEDUPE),
+        ("sources__books__filters__0__length__min_chars", "11", {"filter-books", "signatures-books"} | AFTER_DEDUPE),
+        ("sources__web__share", "50", {"tokenizer", "tokenize-web", "tokenize-books", "mix", "pack"}),
+        ("sources__web__max_epochs", "2", {"mix", "pack"}),
+        ("pack__seq_len", "512", {"mix", "pack"}),
+        ("dedupe__threshold", "0.7", AFTER_DEDUPE - {"candidates"}),
+        ("sources__web__about", "another label", set()),
+        ("sources__web__floor", "1", set()),
+        ("pack__seq_len", "2048.0", set()),
+    ],
+)
+def test_a_key_changes_what_depends_on_it_and_nothing_else(key: str, value: str, expected: set[str]) -> None:
+    assert changed(BASE, make_plan(recipe(**{key: value}), lock())) == expected
+
+
+def test_small_neighbours_share_a_part_and_large_files_stand_alone() -> None:
+    sizes = (4, 5, 100, 3, 3, 3)
+    inputs = [LockedInput("web", InputFile(f"{n}", f"/{n}", "00", size), READ) for n, size in enumerate(sizes)]
+    tasks = parts("web", inputs, 10)
+    assert [[file["name"] for file in task.payload["files"]] for task in tasks] == [["0", "1"], ["2"], ["3", "4", "5"]]
+    assert [task.name for task in tasks] == ["web-00000", "web-00001", "web-00002"]
+
+
+def test_files_of_different_readers_never_share_a_part() -> None:
+    other = Step("reader", "any", {"lang": "fr"})
+    inputs = [LockedInput("web", InputFile("a", "/a", "00", 1), READ), LockedInput("web", InputFile("b", "/b", "00", 1), other)]
+    assert len(parts("web", inputs, 10)) == 2
