@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from pipeline.kernels.arrow import Bytes
+from pipeline.kernels.compiled import kernel
 
 Hashes = npt.NDArray[np.uint64]
 Slots = npt.NDArray[np.int32]
@@ -20,7 +20,7 @@ _MIX_1, _MIX_2 = np.uint64(0xFF51AFD7ED558CCD), np.uint64(0xC4CEB9FE1A85EC53)
 _HALF = np.uint64(33)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def mix(value: np.uint64) -> np.uint64:
     """Spread the bits of `value` over all 64 (the finaliser of MurmurHash3, a bijection)."""
     value = (value ^ (value >> _HALF)) * _MIX_1
@@ -28,7 +28,7 @@ def mix(value: np.uint64) -> np.uint64:
     return value ^ (value >> _HALF)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def hash_bytes(data: Bytes, start: int, end: int) -> np.uint64:
     """A hash of data[start:end], eight bytes at a time."""
     state = np.uint64(end - start) * _MULTIPLIER
@@ -47,7 +47,7 @@ def hash_bytes(data: Bytes, start: int, end: int) -> np.uint64:
     return mix((state ^ rest) * _MULTIPLIER)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def slot_mask(items: int) -> int:
     """The mask of the smallest table of a power of two with at least two slots per item."""
     size = 16
@@ -56,7 +56,7 @@ def slot_mask(items: int) -> int:
     return size - 1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def find_or_add(keys: Hashes, item: int, slots: Slots, mask: int, base: int) -> int:
     """The first item whose key equals keys[item], which is `item` itself when it is new, and is then added.
 

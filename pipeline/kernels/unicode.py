@@ -5,6 +5,10 @@ splits at (Unicode's White_Space property and the separators U+001C to U+001F), 
 characters. So U+00A0 and U+3000 part words; U+200B doesn't. A LINE END is what `str.splitlines()` breaks at; every one
 of them is white space. Lengths are counted in code points wherever a rule speaks of characters.
 
+A kernel goes through a text byte by byte, skips continuation bytes and looks the character up in one table of classes:
+white space is the bit SPACE, a line end the bit LINE. The step to the next byte must not wait for what was read (a width
+taken from the lead byte), or the loop runs four times slower.
+
 Classes come from the Unicode database of the running Python. Code points from U+33000 on (private use, tags, variation
 selectors) have no class: no letter, digit, white space or mark of the end of a sentence lies there.
 """
@@ -16,13 +20,14 @@ from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from pipeline.kernels.arrow import Bytes
+from pipeline.kernels.compiled import kernel
 
 #: Bits of a class. LETTER: `str.isalpha`. ALNUM: `str.isalnum`. DIGIT: category Nd. SYMBOL: categories P*, S* and C*.
+#: SPACE, LINE: see above.
 #: TERM: letters, marks and numbers (L*, M*, N*), what `ngrams` makes its words of. END: Unicode's Sentence_Terminal.
-LETTER, ALNUM, DIGIT, SYMBOL, TERM, END = 1, 2, 4, 8, 16, 32
+LETTER, ALNUM, DIGIT, SYMBOL, TERM, END, SPACE, LINE = 1, 2, 4, 8, 16, 32, 64, 128
 
 #: Code points that have a class or a lower case.
 TABLE_SIZE = 0x33000
@@ -58,7 +63,8 @@ def classes() -> Bytes:
 def _class_of(char: str) -> int:
     category = unicodedata.category(char)
     bits = LETTER * char.isalpha() | ALNUM * char.isalnum() | DIGIT * (category == "Nd")
-    return bits | SYMBOL * (category[0] in "PSC") | TERM * (category[0] in "LMN")
+    bits |= SYMBOL * (category[0] in "PSC") | TERM * (category[0] in "LMN")
+    return bits | SPACE * char.isspace() | LINE * (len(f"{char}.".splitlines()) == 2)
 
 
 @lru_cache(maxsize=1)
@@ -70,64 +76,80 @@ def lowercase() -> npt.NDArray[np.int32]:
     return table
 
 
-@njit(cache=True, nogil=True)
-def space_width(data: Bytes, i: int, end: int) -> int:
-    """Bytes of the white space character that starts at `i`, or 0 when what starts there is none."""
-    first = data[i]
-    if first < 0xC2:
-        return 1 if first == 32 or 9 <= first <= 13 or 28 <= first <= 31 else 0
-    if first == 0xC2:
-        return 2 if i + 1 < end and (data[i + 1] == 0x85 or data[i + 1] == 0xA0) else 0
-    if first < 0xE1 or first > 0xE3 or i + 2 >= end:
-        return 0
-    second, third = data[i + 1], data[i + 2]
-    if first == 0xE2:
-        if second == 0x80:
-            return 3 if third <= 0x8A or third == 0xA8 or third == 0xA9 or third == 0xAF else 0
-        return 3 if second == 0x81 and third == 0x9F else 0
-    wanted = 0x9A if first == 0xE1 else 0x80
-    return 3 if second == wanted and third == 0x80 else 0
-
-
-@njit(cache=True, nogil=True)
-def line_end_width(data: Bytes, i: int, end: int) -> int:
-    """Bytes of the line end that starts at `i` ("\\r\\n" is one of 2), or 0 when none starts there."""
-    first = data[i]
-    if first < 0xC2:
-        if first == 13:
-            return 2 if i + 1 < end and data[i + 1] == 10 else 1
-        return 1 if 10 <= first <= 12 or 28 <= first <= 30 else 0
-    if first == 0xC2:
-        return 2 if i + 1 < end and data[i + 1] == 0x85 else 0
-    if first == 0xE2 and i + 2 < end and data[i + 1] == 0x80:
-        return 3 if data[i + 2] == 0xA8 or data[i + 2] == 0xA9 else 0
-    return 0
-
-
-@njit(cache=True, nogil=True)
-def char_width(data: Bytes, i: int, end: int) -> int:
-    """Bytes of the character that starts at `i`, never beyond `end`."""
-    first = data[i]
-    width = 1 if first < 0xC0 else 2 if first < 0xE0 else 3 if first < 0xF0 else 4
-    return min(width, end - i)
-
-
-@njit(cache=True, nogil=True)
-def code_point(data: Bytes, i: int, width: int) -> int:
-    """The code point of the character of `width` bytes at `i`."""
+@kernel
+def wide_point(data: Bytes, i: int, end: int) -> int:
+    """The code point of the character of two or more bytes that starts at `i`; 0 when `end` cuts it short."""
     first = np.int64(data[i])
-    if width == 1:
-        return first
+    width = 2 if first < 0xE0 else 3 if first < 0xF0 else 4
+    if i + width > end:
+        return 0
     point = first & (0x7F >> width)
-    for k in range(1, width):
-        point = point << 6 | np.int64(data[i + k]) & 0x3F
+    for k in range(i + 1, i + width):
+        point = point << 6 | np.int64(data[k]) & 0x3F
     return point
 
 
-@njit(cache=True, nogil=True)
+@kernel
+def class_at(table: Bytes, data: Bytes, i: int, end: int) -> int:
+    """The class bits of the character that starts at `i`."""
+    if data[i] < 0x80:
+        return np.int64(table[data[i]])
+    point = wide_point(data, i, end)
+    return np.int64(table[point]) if point < TABLE_SIZE else 0
+
+
+@kernel
+def continues(data: Bytes, i: int) -> bool:
+    """Whether the byte at `i` belongs to a character that started before it."""
+    return (data[i] & 0xC0) == 0x80
+
+
+@kernel
+def is_general_punctuation(data: Bytes, i: int, end: int, third: int) -> bool:
+    """Whether the character at `i` is one of U+2000 to U+203F, given by its third byte: "…" for 0xA6, "•" for 0xA2."""
+    return data[i] == 0xE2 and i + 2 < end and data[i + 1] == 0x80 and data[i + 2] == third
+
+
+@kernel
 def char_count(data: Bytes, start: int, end: int) -> int:
     """Code points in data[start:end]."""
     count = 0
     for i in range(start, end):
-        count += (data[i] & 0xC0) != 0x80
+        count += not continues(data, i)
     return count
+
+
+@kernel
+def line_stop(table: Bytes, data: Bytes, start: int, end: int) -> int:
+    """Where the line that begins at `start` stops: at its line end, or at `end`."""
+    for i in range(start, end):
+        if not continues(data, i) and class_at(table, data, i, end) & LINE:
+            return i
+    return end
+
+
+@kernel
+def next_line(data: Bytes, stop: int, end: int) -> int:
+    """Where the line after the line end at `stop` begins; "\r\n" is one line end."""
+    if stop >= end:
+        return end
+    if data[stop] < 0x80:
+        return stop + 2 if data[stop] == 13 and stop + 1 < end and data[stop + 1] == 10 else stop + 1
+    return min(end, stop + (2 if data[stop] < 0xE0 else 3))
+
+
+@kernel
+def strip(table: Bytes, data: Bytes, start: int, end: int) -> tuple[int, int]:
+    """The bounds of data[start:end] without the white space around it (start == end when there is nothing else)."""
+    while start < end and class_at(table, data, start, end) & SPACE:
+        start += 1
+        while start < end and continues(data, start):
+            start += 1
+    while end > start:
+        last = end - 1
+        while last > start and continues(data, last):
+            last -= 1
+        if not class_at(table, data, last, end) & SPACE:
+            break
+        end = last
+    return start, end
