@@ -11,6 +11,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -41,6 +42,13 @@ class Stream:
         """How often a document is used, on average."""
         return self.quota / self.tokens if self.tokens else 0.0
 
+    def to_json(self) -> dict[str, Any]:
+        return {**vars(self), "epochs": self.epochs}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Stream:
+        return cls(**{name: data[name] for name in cls.__dataclass_fields__})
+
 
 @dataclass(frozen=True)
 class Pool:
@@ -68,6 +76,10 @@ class Span:
     limit: int
     buckets: tuple[int, int]
     start: int
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Span:
+        return cls(**{**data, "buckets": tuple(data["buckets"])})
 
 
 def plan_pool(streams: Sequence[Stream], tokens: int | None, shard_tokens: int) -> Pool:

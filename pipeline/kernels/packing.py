@@ -12,10 +12,13 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
+
+from pipeline.kernels.compiled import kernel
+from pipeline.kernels.hashing import Hashes, mix
 
 Ints = npt.NDArray[np.int64]
-Keys = npt.NDArray[np.uint64]
+Flags = npt.NDArray[np.bool_]
+Tokens = npt.NDArray[np.unsignedinteger]
 
 
 class Packing(NamedTuple):
@@ -38,37 +41,47 @@ class Packing(NamedTuple):
         return len(self.document)
 
 
-def pack(lengths: Ints, keys: Keys, seq_len: int, window: int) -> Packing:
-    """Pack documents of the given lengths (tokens, int64) into rows of `seq_len`, in windows of about `window` documents.
+def pack(lengths: Ints, keys: Hashes, groups: Ints, seq_len: int, window: int) -> Packing:
+    """Pack documents of the given lengths (tokens) into rows of `seq_len`, in windows of about `window` documents.
 
-    `keys` are hashes of the documents: rows and the pieces in a row stand in the order of hashes of their pieces, so the
-    order shows neither lengths nor neighbours. Windows keep the order of the documents, are of equal size, and are
-    packed on their own. Documents of no tokens have no piece.
+    `keys` are hashes of the documents, `groups` numbers of their sources. The order of rows is drawn by hashes of their
+    pieces, evenly: rows in which one source prevails are spread over the window as far apart as their number allows. So
+    the order shows neither lengths nor neighbours, and every run of rows holds the sources in their proportions.
+    Windows keep the order of the documents, are of equal size, and are packed on their own. A document of no tokens has
+    no piece.
     """
     windows = max(1, -(-len(lengths) // window))
     edges = [len(lengths) * number // windows for number in range(windows + 1)]
-    parts = [_pack_window(lengths[a:b], keys[a:b], seq_len, a) for a, b in pairwise(edges)]
+    parts = [_pack_window(lengths[a:b], keys[a:b], groups[a:b], seq_len, a) for a, b in pairwise(edges)]
     bases = np.cumsum([0, *(part.pieces for part in parts)])
     starts = [part.row_starts[:-1] + base for part, base in zip(parts, bases, strict=False)]
     columns = zip(*(part[1:] for part in parts), strict=True)
     return Packing(np.concatenate([*starts, bases[-1:]]), *(np.concatenate(column) for column in columns))
 
 
-def _pack_window(lengths: Ints, keys: Keys, seq_len: int, first: int) -> Packing:
-    document, offset, length, row = best_fit(np.ascontiguousarray(lengths, dtype=np.int64), seq_len)
-    order, row_starts = _shuffled(row, _piece_keys(keys, document, offset))
+def _pack_window(lengths: Ints, keys: Hashes, groups: Ints, seq_len: int, first: int) -> Packing:
+    document, offset, length, row = best_fit(lengths, seq_len)
+    drawn = _mixed(keys[document] + _mixed(offset.astype(np.uint64)))
+    place = _row_places(row, length, drawn, groups[document])
+    order = np.lexsort((drawn, place[row]))
+    row_starts = np.cumsum(np.bincount(place[row] + 1, minlength=1))
     return Packing(row_starts, document[order] + first, offset[order], length[order])
 
 
-def _shuffled(row: Ints, keys: Keys) -> tuple[Ints, Ints]:
-    """The order of pieces in which each row's are sorted by key and rows by their least key; and where rows start in it."""
-    grouped = np.lexsort((keys, row))
-    counts = np.bincount(row)
-    starts = np.concatenate([[0], np.cumsum(counts)[:-1]]) if len(counts) else np.zeros(0, np.int64)
-    rank = np.empty(len(counts), np.int64)
-    rank[np.argsort(keys[grouped[starts]], kind="stable")] = np.arange(len(counts))
-    order = np.lexsort((keys, rank[row]))
-    return order, np.concatenate([[0], np.cumsum(np.bincount(rank[row]))]).astype(np.int64)
+def _row_places(row: Ints, length: Ints, keys: Hashes, groups: Ints) -> Ints:
+    """The place of each row. Row r of the n in which a group prevails, by their least keys, is drawn from [r / n, (r + 1) / n)."""
+    rows, kinds = int(row.max(initial=-1)) + 1, int(groups.max(initial=0)) + 1
+    least = np.full(rows, np.iinfo(np.uint64).max)
+    np.minimum.at(least, row, keys)
+    prevailing = np.bincount(row * kinds + groups, length, rows * kinds).reshape(rows, kinds).argmax(axis=1)
+    counts = np.bincount(prevailing, minlength=kinds)
+    by_group = np.lexsort((least, prevailing))
+    rank = np.empty(rows, np.int64)
+    rank[by_group] = np.arange(rows) - np.repeat(np.cumsum(counts) - counts, counts)
+    drawn = (rank + _mixed(least) / 2.0**64) / counts[prevailing]
+    place = np.empty(rows, np.int64)
+    place[np.lexsort((least, drawn))] = np.arange(rows)
+    return place
 
 
 def best_fit(lengths: Ints, seq_len: int) -> tuple[Ints, Ints, Ints, Ints]:
@@ -84,22 +97,22 @@ def best_fit(lengths: Ints, seq_len: int) -> tuple[Ints, Ints, Ints, Ints]:
     document = np.concatenate([in_full_rows, ending])
     offset = np.concatenate([number * seq_len, full[ending] * seq_len])
     length = np.concatenate([np.full(len(in_full_rows), seq_len), rests[ending]])
-    return document, offset, length, _place(length, len(in_full_rows), seq_len)
+    return document, offset, length, _placed(length, len(in_full_rows), seq_len)
 
 
-@njit(cache=True, nogil=True)
-def _place(length: Ints, full: int, seq_len: int) -> Ints:
-    """The row of each piece; the first `full` ones fill theirs, the others stand from the longest to the shortest.
-
-    Rows of one free space form a stack; a binary tree over the spaces finds the least one in use that is large enough.
-    """
-    leaves = 1
-    while leaves < seq_len:
-        leaves *= 2
-    used = np.zeros(2 * leaves, np.bool_)
-    top = np.full(seq_len, -1, np.int64)
-    below = np.empty(len(length), np.int64)
+def _placed(length: Ints, full: int, seq_len: int) -> Ints:
+    """The row of each piece; the first `full` ones fill theirs, the others stand from the longest to the shortest."""
     row = np.arange(len(length))
+    used = np.zeros(2 << (seq_len - 1).bit_length(), np.bool_)
+    _place(row, length, full, seq_len, used, np.full(seq_len, -1), np.empty(len(length), np.int64))
+    return row
+
+
+@kernel
+def _place(row: Ints, length: Ints, full: int, seq_len: int, used: Flags, top: Ints, below: Ints) -> None:
+    """Rows of one free space form a stack: `top` per space, `below` per row. `used` is a binary tree over the spaces, whose
+    leaves are the second half: it finds the least one in use that is large enough."""
+    leaves = len(used) // 2
     rows = full
     for piece in range(full, len(length)):
         space = _least(used, leaves, length[piece])
@@ -117,11 +130,10 @@ def _place(length: Ints, full: int, seq_len: int) -> Ints:
             below[row[piece]] = top[left]
             top[left] = row[piece]
             _mark(used, leaves + left)
-    return row
 
 
-@njit(cache=True, nogil=True)
-def _least(used: npt.NDArray[np.bool_], leaves: int, at_least: int) -> int:
+@kernel
+def _least(used: Flags, leaves: int, at_least: int) -> int:
     """The least space in use that is no less than `at_least`, or -1."""
     node = leaves + at_least
     if not used[node]:
@@ -137,15 +149,15 @@ def _least(used: npt.NDArray[np.bool_], leaves: int, at_least: int) -> int:
     return node - leaves
 
 
-@njit(cache=True, nogil=True)
-def _mark(used: npt.NDArray[np.bool_], node: int) -> None:
+@kernel
+def _mark(used: Flags, node: int) -> None:
     while node and not used[node]:
         used[node] = True
         node >>= 1
 
 
-@njit(cache=True, nogil=True)
-def _unmark(used: npt.NDArray[np.bool_], node: int) -> None:
+@kernel
+def _unmark(used: Flags, node: int) -> None:
     used[node] = False
     node >>= 1
     while node and not used[2 * node] and not used[2 * node + 1]:
@@ -153,42 +165,36 @@ def _unmark(used: npt.NDArray[np.bool_], node: int) -> None:
         node >>= 1
 
 
-@njit(cache=True, nogil=True)
-def _piece_keys(keys: Keys, document: Ints, offset: Ints) -> Keys:
-    out = np.empty(len(document), np.uint64)
-    for piece in range(len(document)):
-        out[piece] = mixed(keys[document[piece]] + mixed(np.uint64(offset[piece])))
-    return out
+def copy_keys(keys: Hashes, epochs: Ints) -> Hashes:
+    """A hash per copy of a document, from the document's key and the epoch that the copy belongs to."""
+    return _mixed(keys ^ _mixed(epochs.astype(np.uint64)))
 
 
-@njit(cache=True, nogil=True)
-def mixed(value: np.uint64) -> np.uint64:
-    """The finaliser of SplitMix64 (Steele, Lea, Flood 2014): a bijection of 64 bits in which every bit counts."""
-    value += np.uint64(0x9E3779B97F4A7C15)
-    value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return value ^ (value >> np.uint64(31))
-
-
-@njit(cache=True, nogil=True)
-def copy_keys(keys: Keys, epochs: Ints) -> Keys:
-    """A hash per copy of a document, from the document's key and the epoch the copy belongs to."""
+def _mixed(keys: Hashes) -> Hashes:
     out = np.empty(len(keys), np.uint64)
-    for index in range(len(keys)):
-        out[index] = mixed(keys[index] ^ mixed(np.uint64(epochs[index])))
+    _mix_all(out, np.ascontiguousarray(keys))
     return out
 
 
-@njit(cache=True, nogil=True)
-def fill(rows: npt.NDArray[np.integer], packing: Packing, ids: npt.NDArray[np.uint32], starts: Ints) -> None:
-    """Write the pieces of `packing` into `rows` (rows x seq_len, any unsigned type that holds the ids).
+@kernel
+def _mix_all(out: Hashes, keys: Hashes) -> None:
+    for index in range(len(keys)):
+        out[index] = mix(keys[index])
+
+
+def fill(rows: Tokens, packing: Packing, ids: npt.NDArray[np.uint32], starts: Ints) -> None:
+    """Write the pieces of `packing` into `rows` (rows x seq_len, uint16 or uint32, whichever holds the ids).
 
     What was given of document d starts at `ids[starts[d]]`; what a row doesn't fill is left as it is.
     """
+    _copy(rows, packing.row_starts, starts[packing.document] + packing.offset, packing.length, ids)
+
+
+@kernel
+def _copy(rows: Tokens, row_starts: Ints, first: Ints, length: Ints, ids: npt.NDArray[np.uint32]) -> None:
     for row in range(len(rows)):
         at = 0
-        for piece in range(packing.row_starts[row], packing.row_starts[row + 1]):
-            first = starts[packing.document[piece]] + packing.offset[piece]
-            for index in range(packing.length[piece]):
-                rows[row, at + index] = ids[first + index]
-            at += packing.length[piece]
+        for piece in range(row_starts[row], row_starts[row + 1]):
+            for index in range(length[piece]):
+                rows[row, at + index] = ids[first[piece] + index]
+            at += length[piece]

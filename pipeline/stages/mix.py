@@ -82,8 +82,8 @@ def _plan(pool: Pool, histograms: Mapping[str, Histogram]) -> dict[str, Any]:
         [vars(span) for stream in pool.streams for span in spans(stream, shard, pool.shards, edges[stream.source])]
         for shard in range(pool.shards)
     ]
-    streams = [{**vars(stream), "epochs": stream.epochs} for stream in pool.streams]
-    return {"tokens": pool.tokens, "bound_by": pool.bound_by, "sources": streams, "shards": shards}
+    sources = [stream.to_json() for stream in pool.streams]
+    return {"tokens": pool.tokens, "bound_by": pool.bound_by, "sources": sources, "shards": shards}
 
 
 def _report(histograms: Mapping[str, Histogram], train: Pool) -> Report:

@@ -1,0 +1,152 @@
+"""Reading packed datasets: rows by memory map, and the documents that they are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from pipeline.errors import ShardError, StorageError
+from pipeline.shards.layout import Manifest, Shard, read_manifest
+from pipeline.storage import Folder
+
+Ints = npt.NDArray[np.integer]
+
+
+class Row(NamedTuple):
+    """One row: `input_ids` (seq_len of them, padding at the end), and a value per piece in the other three."""
+
+    shard: int
+    number: int
+    input_ids: Ints
+    seq_lengths: Ints
+    doc_index: Ints
+    doc_offset: Ints
+
+
+@dataclass(frozen=True)
+class Origin:
+    """A document in a shard: a row of its docs file (see layout.DOCS)."""
+
+    doc_index: int
+    id: str
+    source: str
+    url: str | None
+    licence: str | None
+    lang: str | None
+    date: str | None
+    meta: str | None
+    epoch: int
+    n_tokens: int
+    first_token: int
+    tokens: int
+
+
+@dataclass(frozen=True)
+class ShardReader:
+    """One shard, mapped when first touched. Arrays are views of the file: read-only, and as long as the file lies there."""
+
+    folder: Folder
+    facts: Shard
+    number: int
+    seq_len: int
+
+    @cached_property
+    def _bytes(self) -> npt.NDArray[np.uint8]:
+        try:
+            data = _mapped(self.folder, self.facts.file)
+        except (OSError, StorageError, ValueError) as error:
+            raise ShardError(f"{self.folder.path(self.facts.file)} can't be read ({error}): run the pack stage again") from error
+        if len(data) != self.facts.bytes:
+            raise ShardError(
+                f"{self.folder.path(self.facts.file)}: {len(data):,} bytes, its manifest says {self.facts.bytes:,}: pack again"
+            )
+        return data
+
+    def array(self, name: str) -> Ints:
+        """One of the arrays that the manifest lists under `buffers`, flat."""
+        place = self.facts.buffers[name]
+        size = place.count * np.dtype(place.dtype).itemsize
+        return self._bytes[place.offset : place.offset + size].view(place.dtype)
+
+    @property
+    def input_ids(self) -> Ints:
+        """All rows: rows x seq_len."""
+        return self.array("input_ids").reshape(-1, self.seq_len)
+
+    @property
+    def row_starts(self) -> Ints:
+        """Where each row's pieces begin among all pieces (rows + 1 values)."""
+        return self.array("seq_lengths.offsets") if self.facts.rows else np.zeros(1, np.int32)
+
+    @property
+    def piece_rows(self) -> Ints:
+        """The row of each piece."""
+        return np.repeat(np.arange(self.facts.rows), np.diff(self.row_starts))
+
+    @property
+    def piece_starts(self) -> Ints:
+        """The position in its row at which each piece begins."""
+        lengths = self.array("seq_lengths").astype(np.int64)
+        before = np.cumsum(lengths) - lengths
+        return before - np.take(before, self.row_starts[self.piece_rows])
+
+    def row(self, number: int) -> Row:
+        """One row; ShardError when there is none of that number."""
+        if not 0 <= number < self.facts.rows:
+            raise ShardError(f"{self.facts.file} has no row {number}: it has {self.facts.rows:,}, numbered from 0")
+        pieces = slice(*self.row_starts[number : number + 2])
+        columns = (self.array(name)[pieces] for name in ("seq_lengths", "doc_index", "doc_offset"))
+        return Row(self.number, number, self.input_ids[number], *columns)
+
+    def rows(self) -> Iterator[Row]:
+        return (self.row(number) for number in range(self.facts.rows))
+
+    @cached_property
+    def docs(self) -> pa.Table:
+        """The documents in this shard (layout.DOCS)."""
+        return self.folder.table(self.facts.docs.file)
+
+    def origin(self, doc_index: int) -> Origin:
+        """The document of a number; ShardError when there is none."""
+        if not 0 <= doc_index < self.docs.num_rows:
+            raise ShardError(f"{self.facts.docs.file} has no document {doc_index}: it has {self.docs.num_rows:,}")
+        return Origin(**self.docs.slice(doc_index, 1).to_pylist()[0])
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A packed dataset: the folder of a split."""
+
+    folder: Folder
+    manifest: Manifest
+
+    @cached_property
+    def shards(self) -> tuple[ShardReader, ...]:
+        return tuple(ShardReader(self.folder, facts, n, self.manifest.seq_len) for n, facts in enumerate(self.manifest.shards))
+
+    def shard(self, number: int) -> ShardReader:
+        """One shard; ShardError when there is none of that number."""
+        if not 0 <= number < len(self.shards):
+            raise ShardError(f"{self.folder.url} has no shard {number}: it has {len(self.shards)}, numbered from 0")
+        return self.shards[number]
+
+    def rows(self) -> Iterator[Row]:
+        """All rows, in the order written."""
+        return (row for shard in self.shards for row in shard.rows())
+
+
+def open_dataset(folder: Folder) -> Dataset:
+    """Open the folder of a split (`.../train`); ShardError says what is wrong with it. Nothing but its manifest is read."""
+    return Dataset(folder, read_manifest(folder))
+
+
+def _mapped(folder: Folder, name: str) -> npt.NDArray[np.uint8]:
+    if not folder.is_local:
+        return np.frombuffer(folder.read(name), np.uint8)
+    return np.asarray(np.memmap(folder.path(name), np.uint8, "r"))

@@ -1,0 +1,123 @@
+"""Is a packed dataset what its manifest says? Every file hashed, everything counted again from the bytes."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from pipeline.errors import ShardError, StorageError
+from pipeline.shards.layout import Manifest, dataset_digest
+from pipeline.shards.read import Dataset, ShardReader, open_dataset
+from pipeline.shards.write import buffers_of
+from pipeline.storage import Folder
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What was looked at, and every problem found, each naming its file."""
+
+    shards: int
+    rows: int
+    tokens: int
+    digest: str
+    problems: tuple[str, ...]
+
+    @property
+    def sound(self) -> bool:
+        return not self.problems
+
+
+def verify(folder: Folder) -> Verification:
+    """Check a dataset's folder from its bytes alone; raises ShardError only when there is no manifest to check against."""
+    dataset = open_dataset(folder)
+    manifest = dataset.manifest
+    problems = [*_whole(manifest), *(problem for shard in dataset.shards for problem in _shard(dataset, shard))]
+    return Verification(len(manifest.shards), manifest.rows, manifest.tokens, manifest.digest, tuple(problems))
+
+
+def _whole(manifest: Manifest) -> Iterator[str]:
+    """The manifest's totals against its shards, the shares against the quotas."""
+    if manifest.digest != dataset_digest([shard.sha256 for shard in manifest.shards]):
+        yield "manifest.json: the digest is not that of its shards"
+    if (manifest.rows, manifest.tokens) != (sum(s.rows for s in manifest.shards), sum(s.tokens for s in manifest.shards)):
+        yield "manifest.json: rows or tokens are not the sums of its shards'"
+    sums = sum((Counter(shard.sources) for shard in manifest.shards), Counter())
+    for stream in manifest.sources:
+        if sums[stream["source"]] != stream["quota"]:
+            yield f"manifest.json: {sums[stream['source']]:,} tokens of {stream['source']}, its quota is {stream['quota']:,}"
+
+
+def _shard(dataset: Dataset, shard: ShardReader) -> Iterator[str]:
+    """A shard whose bytes are not those that were written is not looked into."""
+    damage = [*_damage(shard, shard.facts.file, shard.facts.sha256), *_damage(shard, shard.facts.docs.file, shard.facts.docs.sha256)]
+    if damage:
+        yield from damage
+        return
+    name = shard.facts.file
+    try:
+        for problem in (*_layout(shard), *_rows(shard, dataset.manifest.tokenizer.vocab_size), *_documents(shard)):
+            yield f"{name}: {problem}"
+    except (ShardError, StorageError, pa.ArrowInvalid) as error:
+        yield f"{name}: {error}"
+
+
+def _damage(shard: ShardReader, name: str, sha256: str) -> Iterator[str]:
+    digest = hashlib.sha256()
+    try:
+        with shard.folder.open(name) as file:
+            while piece := file.read(1 << 20):
+                digest.update(piece)
+    except StorageError as error:
+        yield str(error)
+        return
+    if digest.hexdigest() != sha256:
+        yield f"{shard.folder.path(name)}: damaged: its SHA-256 is {digest.hexdigest()[:16]}…, the manifest says {sha256[:16]}…"
+
+
+def _layout(shard: ShardReader) -> Iterator[str]:
+    """Arrow's readers and those that map by offset see the same arrays."""
+    with shard.folder.open(shard.facts.file) as file:
+        if buffers_of(pa.py_buffer(file.read())) != shard.facts.buffers:
+            yield "the manifest gives other places for its arrays than Arrow does"
+
+
+def _rows(shard: ShardReader, vocab_size: int) -> Iterator[str]:
+    lengths = shard.array("seq_lengths")
+    facts = shard.facts
+    filled = np.bincount(shard.piece_rows, lengths, facts.rows)
+    if len(shard.input_ids) != facts.rows or len(lengths) != facts.pieces or int(lengths.sum()) != facts.tokens:
+        yield f"{len(shard.input_ids):,} rows, {len(lengths):,} pieces, {int(lengths.sum()):,} tokens; the manifest has other numbers"
+    if len(lengths) and lengths.min() < 1:
+        yield "a piece has no tokens"
+    if len(filled) and filled.max() > shard.seq_len:
+        yield f"row {int(filled.argmax())}: its pieces add up to {int(filled.max()):,} tokens, a row has {shard.seq_len:,}"
+    if facts.rows and shard.input_ids.max() >= vocab_size:
+        yield f"id {int(shard.input_ids.max())} is beyond the tokenizer's {vocab_size}"
+
+
+def _documents(shard: ShardReader) -> Iterator[str]:
+    """The pieces of each document are all its tokens in this shard, each once; sources add up to the manifest's."""
+    index, offset, length = (shard.array(name) for name in ("doc_index", "doc_offset", "seq_lengths"))
+    docs = shard.docs
+    if not np.array_equal(np.unique(index), np.arange(docs.num_rows)):
+        yield f"its pieces name other documents than the {docs.num_rows:,} of {shard.facts.docs.file}"
+        return
+    order = np.lexsort((offset, index))
+    begins, ends = offset[order].astype(np.int64), offset[order].astype(np.int64) + length[order]
+    first, tokens = docs.column("first_token").to_numpy(), docs.column("tokens").to_numpy()
+    opens = np.diff(index[order], prepend=-1) > 0
+    closes = np.diff(index[order], append=docs.num_rows) > 0
+    due = np.where(opens, first[index[order]], np.roll(ends, 1))
+    wrong = (begins != due) | (closes & (ends != (first + tokens)[index[order]]))
+    if wrong.any():
+        document = shard.origin(int(index[order][wrong.argmax()]))
+        yield f"the pieces of document {document.id} are not its tokens {document.first_token} to {document.first_token + document.tokens}"
+    sums = docs.group_by("source").aggregate([("tokens", "sum")])
+    found = dict(zip(sums["source"].to_pylist(), sums["tokens_sum"].to_pylist(), strict=True))
+    if found != shard.facts.sources:
+        yield f"tokens by source are {found}, the manifest says {dict(shard.facts.sources)}"

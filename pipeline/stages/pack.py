@@ -1,0 +1,187 @@
+"""Packing: each shard gathers its documents, fills rows with them and says where every row comes from.
+
+A task makes one shard: its rows, its provenance, and a small `TASK.shard.json` from which the manifests are made when all
+shards are there. Rows are ordered by hashes of what they hold, so a shard's bytes depend on nothing but the plan.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from typing import Annotated, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from pydantic import Field
+
+from pipeline.contracts import Task
+from pipeline.errors import ShardError, StorageError
+from pipeline.job import Inputs, Job, TaskResult
+from pipeline.kernels.packing import Packing, copy_keys, fill
+from pipeline.kernels.packing import pack as pack_rows
+from pipeline.mixing import Span, Stream
+from pipeline.registry import stage
+from pipeline.report import Report
+from pipeline.shards.gather import Documents, gather
+from pipeline.shards.layout import DOCS, SPLITS, DocsFile, Manifest, Shard, Tokenizer, data_name, dataset_digest, docs_name, token_dtype
+from pipeline.shards.write import buffers_of, shard_bytes, write_dataset_files, write_split_list
+from pipeline.storage import FileEntry, Folder
+
+ALGORITHM = "best-fit decreasing, documents longer than a row split into rows"
+
+
+def shard_tasks(inputs: Inputs, _args: Mapping[str, Any]) -> list[Task]:
+    """One task per shard of the mix's plan: "train-00000" ..."""
+    plan = json.loads(inputs.files("mix", "plan")[0].read())["pools"]
+    return [
+        Task(
+            f"{split}-{number:05d}",
+            {"split": split, "number": number, "of": len(pool["shards"]), "sources": pool["sources"], "spans": spans},
+        )
+        for split, pool in plan.items()
+        for number, spans in enumerate(pool["shards"])
+    ]
+
+
+def write_manifests(folder: Folder, results: list[TaskResult], args: Mapping[str, Any]) -> list[FileEntry]:
+    """Make each folder of shards a dataset, once all shards are there."""
+    names = [entry.name for result in results for entry in result.files if entry.kind == "shard"]
+    facts = sorted((folder.read_json(name) for name in names), key=lambda made: made["number"])
+    manifests = [_manifest(split, [made for made in facts if made["split"] == split], args) for split in SPLITS]
+    written = [entry for manifest in manifests for entry in write_dataset_files(folder, manifest)]
+    return [*written, write_split_list(folder, SPLITS)]
+
+
+@stage("pack", version=1, tasks=shard_tasks, finish=write_manifests)
+def pack(job: Job, *, seq_len: Annotated[int, Field(ge=1)] = 2048, window: Annotated[int, Field(ge=1)] = 32_768) -> Report:
+    """Pack one shard: rows of `seq_len` tokens, filled best-fit decreasing in windows of about `window` documents."""
+    todo = job.task.payload
+    streams = {stream["source"]: Stream.from_json(stream) for stream in todo["sources"]}
+    parts = {source: [file for file in job.inputs.files("tokenize", "tokens") if file.source == source] for source in streams}
+    documents = gather(parts, streams, [Span.from_json(span) for span in todo["spans"]], seq_len)
+    keys = copy_keys(documents.keys, documents.numbers("epoch"))
+    sources = pc.index_in(documents.facts.column("source"), pa.array(sorted(streams))).to_numpy()
+    packing = pack_rows(documents.numbers("tokens"), keys, sources.astype(np.int64), seq_len, window)
+    tokenizer = read_tokenizer(job.inputs)
+    docs = _write_docs(job, documents)
+    facts = {
+        "split": todo["split"],
+        "number": todo["number"],
+        "shard": asdict(_write_rows(job, documents, packing, _filled(documents, packing, seq_len, tokenizer), docs)),
+        "counts": _counts(documents, seq_len),
+        "tokenizer": asdict(tokenizer),
+        "sources": todo["sources"],
+        "seed": job.seed,
+    }
+    job.write("shard", "json", json.dumps(facts).encode())
+    return _report(documents)
+
+
+def _filled(documents: Documents, packing: Packing, seq_len: int, tokenizer: Tokenizer) -> np.ndarray:
+    """The rows' ids; what no document fills holds the padding id, or 0 where the tokenizer has none."""
+    largest = int(documents.ids.max(initial=0))
+    if largest >= tokenizer.vocab_size:
+        raise ShardError(f"id {largest} is beyond the tokenizer's {tokenizer.vocab_size}: the parts belong to another tokenizer; run again")
+    rows = np.full((packing.rows, seq_len), tokenizer.pad_id or 0, token_dtype(tokenizer.vocab_size))
+    fill(rows, packing, documents.ids, documents.starts)
+    return rows
+
+
+def _write_docs(job: Job, documents: Documents) -> DocsFile:
+    name = docs_name(job.task.payload["number"])
+    facts = documents.facts.add_column(0, DOCS.field("doc_index"), pa.array(np.arange(documents.facts.num_rows)))
+    with job.folder.parquet(f"{job.task.payload['split']}/{name}", DOCS) as sink:
+        for batch in facts.cast(DOCS).combine_chunks().to_batches():
+            sink.write(batch)
+    entry = sink.entry()
+    job.written.append(entry)
+    return DocsFile(name, entry.rows, entry.bytes, entry.sha256)
+
+
+def _write_rows(job: Job, documents: Documents, packing: Packing, rows: np.ndarray, docs: DocsFile) -> Shard:
+    offset = documents.numbers("first_token")[packing.document] + packing.offset
+    columns = {"seq_lengths": packing.length, "doc_index": packing.document, "doc_offset": offset}
+    data = shard_bytes(rows, packing.row_starts, columns)
+    name = data_name(job.task.payload["number"], job.task.payload["of"])
+    with job.create(f"{job.task.payload['split']}/{name}") as file:
+        file.write(data)
+    entry = job.written[-1] = replace(job.written[-1], rows=packing.rows)
+    return Shard(
+        file=name,
+        rows=packing.rows,
+        tokens=int(packing.length.sum()),
+        pieces=packing.pieces,
+        loss_tokens=int(packing.length.sum()) - packing.pieces,
+        bytes=entry.bytes,
+        sha256=entry.sha256,
+        buffers=buffers_of(data),
+        sources=_tokens_by_source(documents),
+        docs=docs,
+    )
+
+
+def _tokens_by_source(documents: Documents) -> dict[str, int]:
+    sums = documents.facts.group_by("source").aggregate([("tokens", "sum")])
+    return dict(sorted(zip(sums["source"].to_pylist(), sums["tokens_sum"].to_pylist(), strict=True)))
+
+
+def _counts(documents: Documents, seq_len: int) -> dict[str, int]:
+    """Documents that begin in this shard, those of them longer than a row, and the tokens of all of them, whole."""
+    lengths = documents.numbers("n_tokens")[documents.numbers("first_token") == 0]
+    return {"documents": len(lengths), "documents_split": int((lengths > seq_len).sum()), "document_tokens": int(lengths.sum())}
+
+
+def _manifest(split: str, facts: list[dict[str, Any]], args: Mapping[str, Any]) -> Manifest:
+    shards = [Shard.from_json(made["shard"]) for made in facts]
+    tokenizer = Tokenizer(**facts[0]["tokenizer"])
+    rows, tokens = sum(shard.rows for shard in shards), sum(shard.tokens for shard in shards)
+    counts = sum((Counter(made["counts"]) for made in facts), Counter())
+    packing = {
+        "algorithm": ALGORITHM,
+        "window": args["window"],
+        "seed": facts[0]["seed"],
+        "fill": tokens / (rows * args["seq_len"]) if rows else 1.0,
+        "pieces": sum(shard.pieces for shard in shards),
+        "documents": counts["documents"],
+        "documents_split": counts["documents_split"],
+        "tokens_beyond_quota": counts["document_tokens"] - tokens,
+    }
+    return Manifest(
+        split=split,
+        digest=dataset_digest([shard.sha256 for shard in shards]),
+        seq_len=args["seq_len"],
+        dtype=token_dtype(tokenizer.vocab_size),
+        rows=rows,
+        tokens=tokens,
+        tokenizer=tokenizer,
+        packing=packing,
+        sources=facts[0]["sources"],
+        shards=shards,
+    )
+
+
+def _report(documents: Documents) -> Report:
+    """Documents are counted in the shard in which they begin, tokens where they are."""
+    report = Report()
+    begins = documents.facts.filter(pc.equal(documents.facts.column("first_token"), 0))
+    for entry in begins.column("source").value_counts().to_pylist():
+        report.read[entry["values"]] = report.kept[entry["values"]] = entry["counts"]
+    for source, tokens in _tokens_by_source(documents).items():
+        report.count(source, "tokens", tokens)
+    return report
+
+
+def read_tokenizer(inputs: Inputs) -> Tokenizer:
+    """What a manifest says of the tokenizer: the hash of its file, the size of its vocabulary, its special tokens."""
+    found = [(stage.folder, entry) for stage in inputs.roles["tokenizer"] for entry in stage.files() if entry.name == "tokenizer.json"]
+    if not found:
+        raise StorageError("the tokenizer stage left no tokenizer.json: run it again")
+    folder, entry = found[0]
+    content = folder.read_json(entry.name)
+    added = content.get("added_tokens", [])
+    special = {token["content"]: token["id"] for token in added if token["special"]}
+    ids = [*content["model"]["vocab"].values(), *(token["id"] for token in added)]
+    return Tokenizer("tokenizer.json", entry.sha256, max(ids) + 1, special)
