@@ -5,6 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# No deadlines: the first example of a test may compile a kernel, and other work may share the machine.
+settings.register_profile("tokenmill", deadline=None)
+settings.load_profile("tokenmill")
 
 CORPUS = Path(__file__).resolve().parents[2] / "shared" / "corpus"
 
