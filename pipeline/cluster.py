@@ -19,6 +19,8 @@ from pipeline.worker import Failed, Outcome, TaskSpec, attempt
 RETRIES_AFTER_DEATH = 4
 #: Tasks handed to Ray at once, per worker: enough to keep workers busy, few enough to keep the queue short.
 QUEUED_PER_WORKER = 4
+#: What a job doesn't need of a checkout.
+NOT_SENT = (".venv/", "out/", "cache/", ".git/", "tests/", ".mypy_cache/", ".ruff_cache/", ".pytest_cache/", ".hypothesis/")
 #: Nothing large goes through the object store: payloads are files.
 OBJECT_STORE_BYTES = 128 << 20
 
@@ -121,15 +123,17 @@ def submit(address: str, entrypoint: Sequence[str], checkout: Path) -> str:
     import asyncio
     import shlex
 
+    import ray
     from ray.job_submission import JobSubmissionClient
 
+    logging.getLogger("ray").setLevel(logging.ERROR)
     try:
         client = JobSubmissionClient(address)
         job = client.submit_job(
             entrypoint=shlex.join(entrypoint),
-            runtime_env={"working_dir": str(checkout), "excludes": [".venv/", "out/", "cache/", ".git/", "tests/"]},
+            runtime_env={"working_dir": str(checkout), "excludes": list(NOT_SENT)},
         )
-    except (RuntimeError, ConnectionError, ValueError) as error:
+    except (RuntimeError, ConnectionError, ValueError, ray.exceptions.RayError) as error:
         raise TokenmillError(
             f"{address} doesn't take the job: {error}\n"
             "If it wants a token: `ray get-auth-token --generate` once, then RAY_AUTH_MODE=token where the cluster is started and here."
