@@ -1,0 +1,100 @@
+"""dedupe: the decisions on duplicates, row by row of every part, once no source would lose more than its guard allows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from pipeline.contracts import Task
+from pipeline.errors import StorageError
+from pipeline.job import Inputs, Job
+from pipeline.registry import stage
+from pipeline.report import Report
+from pipeline.schema import DECISION
+from pipeline.stages import guard
+from pipeline.stages.duplicates import CLUSTERS, REMOVALS, Numbering, part_file
+from pipeline.stages.keyed import read_range
+from pipeline.stages.verify import LARGEST, MEMBERS
+
+#: The task that writes the clusters; every other one writes the decisions of the part it is named after.
+CLUSTERS_TASK = "dedupe"
+
+
+def _guarded(inputs: Inputs, args: Mapping[str, Any]) -> list[Task]:
+    """A task for each part and one for the clusters; GuardTripped before any of them has started."""
+    if not args["override_guard"]:
+        guard.check(inputs, args["max_removed"])
+    return [*(Task(file.part) for file in inputs.files("signatures", "signatures")), Task(CLUSTERS_TASK)]
+
+
+@stage("dedupe", tasks=_guarded)
+def dedupe(
+    job: Job,
+    *,
+    threshold: float = 0.8,
+    priority: Sequence[str] = (),  # noqa: ARG001 - read by `verify`, which is given it by the plan
+    max_removed: float | Mapping[str, float] = guard.MAX_REMOVED,  # noqa: ARG001 - read by _guarded, as is the next
+    override_guard: bool = False,  # noqa: ARG001
+) -> Report:
+    """Keep one of each set of like documents; remove the others, each for a kept one at least `threshold` like it.
+
+    Likeness is the Jaccard index of the shingles of words (`signatures.shingle_words`), counted, not estimated. Who is
+    kept: the source that stands first in `priority` (those it leaves out stand together, last), then the newest date,
+    then the longest text, then the smallest id. The run stops with GuardTripped when a source would lose more than
+    `max_removed` of its documents or of its characters (one share, or shares by source; .5 for a source not named),
+    unless `override_guard`. Writes {part}.decisions of every part, and dedupe.clusters: the largest clusters.
+    """
+    if job.task.name == CLUSTERS_TASK:
+        return _write_clusters(job)
+    removals = _removals(job, threshold)
+    report = Report()
+    start = Numbering.of(job.inputs).starts[job.task.name]
+    with job.parquet("decisions", DECISION) as sink:
+        for batch in part_file(job, "signatures", "signatures").batches(["id"]):
+            decided = _decide(batch.column("id"), start, removals)
+            sink.write(decided)
+            _count(report, job.source, decided)
+            start += batch.num_rows
+    return report
+
+
+def _removals(job: Job, threshold: float) -> pa.Table:
+    """What `verify` removes of this part, by document."""
+    first, last = Numbering.of(job.inputs).span(job.task.name)
+    found = [read_range(file, first, last) for file in job.inputs.files("verify", "removals")]
+    table = pa.concat_tables([REMOVALS.empty_table(), *found]).sort_by("document").combine_chunks()
+    if len(table) and float(np.min(table.column("jaccard").to_numpy())) < threshold:
+        raise StorageError(f"{job.task.name}: removals were verified at a threshold below {threshold}: run the stage `verify` again")
+    return table
+
+
+def _decide(ids: pa.Array, start: int, removals: pa.Table) -> pa.RecordBatch:
+    """DECISION rows of the documents numbered from `start`."""
+    documents = removals.column("document").to_numpy()
+    numbers = np.arange(start, start + len(ids))
+    places = np.searchsorted(documents, numbers)
+    found = np.append(documents, -1)[places] == numbers
+    rows = removals.take(pa.array(places, mask=~found)).combine_chunks()
+    columns = [ids, *(rows.column(name).combine_chunks() for name in ("reason", "twin", "jaccard"))]
+    return pa.RecordBatch.from_arrays(columns, schema=DECISION)
+
+
+def _count(report: Report, source: str, decided: pa.RecordBatch) -> None:
+    report.read[source] += decided.num_rows
+    report.kept[source] += decided.column("reason").null_count
+    for counted in decided.column("reason").drop_null().value_counts().to_pylist():
+        report.drop(source, counted["values"], counted["counts"])
+
+
+def _write_clusters(job: Job) -> Report:
+    """The largest clusters of all tasks of `verify`; at most LARGEST of them, MEMBERS documents of each."""
+    table = guard.largest_clusters(job.inputs).slice(0, LARGEST * MEMBERS)
+    heads = table.column("cluster").to_numpy(zero_copy_only=False)
+    number = np.cumsum(np.append(0, heads[1:] != heads[:-1])) if len(heads) else np.empty(0, np.int64)
+    with job.parquet("clusters", CLUSTERS) as sink:
+        for batch in table.filter(pa.array(number < LARGEST)).to_batches():
+            sink.write(batch)
+    return Report()

@@ -1,0 +1,69 @@
+"""gather: the suspects of a part with their texts, laid out so that a task of `verify` finds whole components."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.job import Job, PartFile
+from pipeline.registry import stage
+from pipeline.report import Report
+from pipeline.stages.duplicates import TEXTS, Numbering, part_file
+from pipeline.stages.keyed import read_range, write_sorted
+from pipeline.stages.preference import originals, preferred_first
+
+#: Spreads the numbers of components over 64 bits (2^64 over the golden ratio; an odd factor, so no two meet).
+_SPREAD = np.uint64(0x9E3779B97F4A7C15)
+
+
+@stage("gather", each="filter")
+def gather(job: Job) -> Report:
+    """Write {part}.texts: the documents of a part that hang together with others, sorted by component.
+
+    Of documents with the same words only the most preferred carries its text: the others need no second look.
+    Memory: the texts of one part that are written.
+    """
+    members = _members(job)
+    rows = members.column("document").to_numpy() - Numbering.of(job.inputs).starts[job.task.name]
+    facts = part_file(job, "signatures", "signatures").table().take(pa.array(rows))
+    order = preferred_first(facts)
+    carries = np.empty(len(rows), np.bool_)
+    carries[order] = originals(facts.column("text_hash").take(pa.array(order))) == np.arange(len(order))
+    columns = {
+        "component_key": members.column("component").to_numpy().astype(np.uint64) * _SPREAD,
+        "document": members.column("document"),
+        **{name: facts.column(name) for name in ("id", "text_hash", "characters", "date")},
+        "keys": _keys(part_file(job, "signatures", "bands"), rows),
+        "text": _texts(part_file(job, "filter", "docs"), rows, carries),
+    }
+    write_sorted(job, "texts", pa.table(columns, schema=TEXTS))
+    return Report()
+
+
+def _members(job: Job) -> pa.Table:
+    """The part's documents that are in a component, ascending."""
+    first, last = Numbering.of(job.inputs).span(job.task.name)
+    (file,) = job.inputs.files("components", "components")
+    return read_range(file, first, last)
+
+
+def _keys(bands: PartFile, rows: np.ndarray) -> pa.ListArray:
+    """The band keys of some rows of a part; every row has the same number of them."""
+    table = bands.table()
+    order = np.argsort(table.column("row").to_numpy(), kind="stable")
+    width = int(np.count_nonzero(table.column("row").to_numpy() == 0))
+    keys = table.column("key").to_numpy()[order].reshape(-1, max(width, 1))[rows]
+    return pa.ListArray.from_arrays(pa.array(np.arange(len(rows) + 1, dtype=np.int32) * width), pa.array(keys.ravel()))
+
+
+def _texts(docs: PartFile, rows: np.ndarray, carries: np.ndarray) -> pa.ChunkedArray:
+    """The texts of some rows of a part (ascending), null where they are not to be carried."""
+    chunks = []
+    start = 0
+    for batch in docs.batches(["text"]):
+        here = np.flatnonzero((rows >= start) & (rows < start + batch.num_rows))
+        places = pa.array(rows[here] - start, mask=~carries[here])
+        chunks.append(pc.take(batch.column("text"), places))
+        start += batch.num_rows
+    return pa.chunked_array(chunks, pa.large_string())

@@ -1,0 +1,104 @@
+"""The guard of dedupe: it stops a run that would remove more of a source than was allowed, and shows what it would remove."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from pipeline.errors import GuardTripped
+from pipeline.job import Inputs
+from pipeline.report import Report, merged
+from pipeline.stages.duplicates import CLUSTERS
+
+#: The share of a source that may go where the recipe says nothing else.
+MAX_REMOVED = 0.5
+#: Clusters shown when the guard trips, and removed documents of each.
+SHOWN, SAMPLES = 5, 3
+
+
+@dataclass(frozen=True)
+class Loss:
+    """What one source would lose: documents and characters, each out of all it has, and the share it may lose."""
+
+    source: str
+    documents: int
+    all_documents: int
+    characters: int
+    all_characters: int
+    allowed: float
+
+    @property
+    def share(self) -> float:
+        """The greater of the shares of documents and of characters."""
+        return max(self.documents / max(self.all_documents, 1), self.characters / max(self.all_characters, 1))
+
+    @property
+    def too_much(self) -> bool:
+        return self.share > self.allowed
+
+    def __str__(self) -> str:
+        documents = f"{self.documents:,} of {self.all_documents:,} documents ({self.documents / max(self.all_documents, 1):.1%})"
+        characters = f"{self.characters:,} of {self.all_characters:,} characters ({self.characters / max(self.all_characters, 1):.1%})"
+        return f"{self.source}: {documents}, {characters}; allowed {self.allowed:.1%}{'  <- too much' if self.too_much else ''}"
+
+
+def check(inputs: Inputs, max_removed: float | Mapping[str, float]) -> None:
+    """Raise GuardTripped when a source would lose more than its share of documents or of characters.
+
+    Reads the reports of the roles "signatures" (what there is) and "verify" (what would go), and samples from the latter.
+    """
+    losses = list(losses_of(_report(inputs, "signatures"), _report(inputs, "verify"), max_removed))
+    tripped = [loss.source for loss in losses if loss.too_much]
+    if tripped:
+        raise GuardTripped(_text(losses, tripped, largest_clusters(inputs)))
+
+
+def losses_of(there: Report, going: Report, max_removed: float | Mapping[str, float]) -> Iterable[Loss]:
+    """The loss of every source, by name."""
+    for source in sorted(there.read):
+        allowed = max_removed if isinstance(max_removed, int | float) else max_removed.get(source, MAX_REMOVED)
+        removed = sum(number for (name, _), number in going.dropped.items() if name == source)
+        characters = going.counts[source, "characters_removed"]
+        yield Loss(source, removed, there.read[source], characters, there.counts[source, "characters"], allowed)
+
+
+def _report(inputs: Inputs, role: str) -> Report:
+    return merged(stage.report for stage in inputs.roles.get(role, ()))
+
+
+def largest_clusters(inputs: Inputs) -> pa.Table:
+    """The clusters that the tasks of `verify` describe, from the largest down, whatever task each was judged in."""
+    table = pa.concat_tables([CLUSTERS.empty_table(), *(file.table() for file in inputs.files("verify", "clusters"))])
+    order = sorted(range(len(table)), key=_place(table))
+    return table.take(pa.array(order, pa.int64())).combine_chunks()
+
+
+def _place(table: pa.Table):  # type: ignore[no-untyped-def]
+    sizes, clusters = table.column("size").to_pylist(), table.column("cluster").to_pylist()
+    return lambda row: (-sizes[row], clusters[row])
+
+
+def _text(losses: Sequence[Loss], tripped: Sequence[str], clusters: pa.Table) -> str:
+    lines = [f"dedupe would remove more of {', '.join(tripped)} than its guard allows; nothing was written"]
+    lines += [f"  {loss}" for loss in losses]
+    lines += ["largest clusters with documents of these sources:", *_cluster_lines(clusters, tripped)]
+    example = f"max_removed: {{{tripped[0]}: {min(1.0, next(loss.share for loss in losses if loss.source == tripped[0]) + 0.01):.2f}}}"
+    lines.append(f"If that is right, allow it in the recipe under `dedupe`: `{example}`, or `override_guard: true` for all sources.")
+    return "\n".join(lines)
+
+
+def _cluster_lines(clusters: pa.Table, tripped: Sequence[str]) -> list[str]:
+    by_cluster: dict[str, list[dict]] = {}
+    for row in clusters.to_pylist():
+        by_cluster.setdefault(row["cluster"], []).append(row)
+    hit = [rows for rows in by_cluster.values() if any(not row["kept"] and row["source"] in tripped for row in rows)]
+    lines = []
+    for rows in hit[:SHOWN]:
+        kept, *removed = rows
+        lines.append(f"  {kept['size']:,} documents, kept {kept['id']} of {kept['source']}: {kept['excerpt']!r}")
+        lines += [
+            f"    removed {row['id']} of {row['part']}, Jaccard {row['jaccard']:.3f}: {row['excerpt']!r}" for row in removed[:SAMPLES]
+        ]
+    return lines

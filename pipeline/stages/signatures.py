@@ -1,0 +1,62 @@
+"""signatures: what each document of a part is compared by, made in one pass over its texts."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from pydantic import PositiveInt
+
+from pipeline.job import Job
+from pipeline.kernels.minhash import Sketches, sketch
+from pipeline.registry import stage
+from pipeline.report import Report
+from pipeline.stages.duplicates import BANDS, SIGNATURES, part_file
+from pipeline.stages.keyed import write_sorted
+
+
+@stage("signatures", each="filter")
+def signatures(job: Job, *, shingle_words: PositiveInt = 5, bands: PositiveInt = 14, rows: PositiveInt = 8) -> Report:
+    """Hash each text whole, and sketch it by MinHash over shingles of `shingle_words` words, in `bands` of `rows`.
+
+    The defaults are FineWeb's: two documents share a band with a probability of 92 % at a Jaccard index of .8, 57 % at
+    .7, 5 % at .5. What a word is: see pipeline.kernels.shingles. Writes {part}.signatures and {part}.bands.
+    """
+    report = Report()
+    keys: list[np.ndarray] = []
+    docs = part_file(job, "filter", "docs")
+    with job.parquet("signatures", SIGNATURES) as sink:
+        for batch in docs.batches(["id", "text", "date"]):
+            found = sketch(batch.column("text"), shingle_words, bands, rows)
+            signed = _signed(batch, found)
+            sink.write(signed)
+            keys.append(found.keys)
+            _count(report, job.source, signed)
+    write_sorted(job, "bands", _by_key(keys, bands))
+    return report
+
+
+def _signed(batch: pa.RecordBatch, found: Sketches) -> pa.RecordBatch:
+    hashes = pa.FixedSizeBinaryArray.from_buffers(
+        pa.binary(16), batch.num_rows, [None, pa.py_buffer(np.ascontiguousarray(found.fingerprints))]
+    )
+    columns = {
+        "id": batch.column("id"),
+        "text_hash": hashes,
+        "words": pa.array(found.words),
+        "characters": pc.utf8_length(batch.column("text")).cast(pa.int64()),
+        "date": batch.column("date"),
+    }
+    return pa.RecordBatch.from_pydict(columns, schema=SIGNATURES)
+
+
+def _by_key(keys: list[np.ndarray], bands: int) -> pa.Table:
+    every = np.concatenate([np.empty((0, bands), np.uint64), *keys])
+    return pa.table({"key": every.ravel(), "row": np.repeat(np.arange(len(every)), bands)}, schema=BANDS)
+
+
+def _count(report: Report, source: str, signed: pa.RecordBatch) -> None:
+    report.read[source] += signed.num_rows
+    report.kept[source] += signed.num_rows
+    report.count(source, "words", pc.sum(signed.column("words")).as_py() or 0)
+    report.count(source, "characters", pc.sum(signed.column("characters")).as_py() or 0)

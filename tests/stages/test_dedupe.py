@@ -1,0 +1,243 @@
+"""Deduplication as a whole: what may be removed and for whom, whatever way the work is divided."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+import reference_minhash as plain
+from dedupe_kit import Dedupe, Doc, dedupe, edited, text
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pipeline.errors import GuardTripped
+from pipeline.stages import candidates, keyed, verify
+
+FREE = {"max_removed": 1.0}
+
+
+def check(run: Dedupe, threshold: float = 0.8) -> None:
+    """The invariant: each removed document names a kept one at least as like it as asked, with their true Jaccard index."""
+    decisions = run.decisions
+    assert set(decisions) == set(run.texts)
+    for name, (reason, twin, value) in decisions.items():
+        if reason is None:
+            assert (twin, value) == (None, None)
+            continue
+        assert twin in run.kept, f"{name} was removed for {twin}, which is not kept"
+        true = plain.jaccard(plain.shingles(run.texts[name], 5), plain.shingles(run.texts[twin], 5))
+        assert value == pytest.approx(true)
+        assert true >= threshold
+        same = plain.words(run.texts[name]) == plain.words(run.texts[twin])
+        assert reason == ("exact_duplicate" if same else "near_duplicate")
+    report = run.stages.committed["dedupe"].report.check()
+    assert sum(report.read.values()) == len(decisions)
+    assert sum(report.kept.values()) == len(run.kept)
+
+
+def test_planted_clusters_are_found(tmp_path: Path) -> None:
+    """Ten families of a text, a copy with other punctuation, a near copy and half a copy: one, and the half, stays of each."""
+    parts: dict[str, list[Doc]] = {"web-00000": [], "web-00001": [], "books-00000": []}
+    for family in range(10):
+        original = text(300, f"family {family}")
+        half = " ".join(original.split()[:150] + text(150, f"other {family}").split())
+        near = edited(original, 40, 200)
+        members = [("original", original), ("copy", original.upper().replace(" ", ", ")), ("near", near), ("half", half)]
+        for place, (name, content) in enumerate(members):
+            parts[sorted(parts)[(place + family) % 3]].append((f"{name} {family}", content))
+    run = dedupe(tmp_path, parts, **FREE)
+    check(run)
+    for family in range(10):
+        kept = {name.split()[0] for name in run.kept if name.endswith(f" {family}")}
+        assert len(kept - {"half"}) == 1
+        assert "half" in kept
+
+
+def test_who_is_similar_to_a_removed_one_alone_stays(tmp_path: Path) -> None:
+    """A ~ B ~ C but not A ~ C: A is longest and removes B; C has lost nothing but a neighbour and stays."""
+    base = text(400, "chain")
+    a, b, c = base + " " + text(6, "more"), edited(base, 20, 60), edited(base, 20, 60, 110, 160)
+    for threshold, expected in ((0.92, {"a", "c"}), (0.8, {"a"})):
+        run = dedupe(tmp_path / str(threshold), {"web-00000": [("c", c), ("b", b), ("a", a)]}, threshold=threshold, **FREE)
+        check(run, threshold)
+        assert run.kept == expected
+        assert run.decisions["b"][1] == "a"
+
+
+def test_survivors_follow_source_date_length_and_id(tmp_path: Path) -> None:
+    base = text(300, "one")
+    longer = base + " end."
+    parts = {
+        "web-00000": [("old", base, "2020-01-01"), ("new", base, "2024-05-01"), ("undated", longer)],
+        "curated-00000": [("curated", base)],
+        "books-00000": [("book", longer)],
+    }
+    assert dedupe(tmp_path / "dates", parts, **FREE).kept == {"new"}
+    assert dedupe(tmp_path / "sources", parts, priority=["curated"], **FREE).kept == {"curated"}
+    undated = {"web-00000": [("short", base), ("long", longer), ("long too", longer)], "books-00000": [("book", base)]}
+    first = min(("long", "long too"), key=lambda name: _id("web", name))
+    assert dedupe(tmp_path / "length", undated, **FREE).kept == {first}
+
+
+def _id(source: str, name: str) -> str:
+    from pipeline.schema import document_id
+
+    return document_id(source, name)
+
+
+def mixed_corpus(seed: str, families: int = 25) -> list[tuple[str, Doc]]:
+    """(source, document) of families whose members differ in a few words, with dates, short texts and empty ones among them."""
+    draw = random.Random(seed)
+    out: list[tuple[str, Doc]] = []
+    for family in range(families):
+        base = text(draw.choice((0, 3, 40, 120)), f"{seed} {family}")
+        for member in range(draw.randint(1, 6)):
+            places = draw.sample(range(len(base.split())), min(len(base.split()), draw.choice((0, 0, 1, 2, 5))))
+            date = draw.choice(("2021", "2022-03-01", "2024-01-01T00:00:00Z"))
+            out.append((draw.choice(("web", "books", "code")), (f"{family}/{member}", edited(base, *places), date)))
+    return out
+
+
+def arranged(documents: Sequence[tuple[str, Doc]], parts: int, seed: str) -> dict[str, list[Doc]]:
+    """The documents dealt to parts of their source, in an order of the seed's; some parts stay empty."""
+    draw = random.Random(seed)
+    out: dict[str, list[Doc]] = {f"{source}-{n:05d}": [] for source in ("web", "books", "code") for n in range(parts)}
+    for source, document in draw.sample(documents, len(documents)):
+        out[f"{source}-{draw.randrange(parts):05d}"].append(document)
+    return out
+
+
+def divide(monkeypatch: pytest.MonkeyPatch, tasks: int, keys: int) -> None:
+    """Let stages be cut into about this many ranges, and files into row groups as small as they get."""
+    monkeypatch.setattr(candidates, "KEYS_PER_TASK", max(1, -(-keys // tasks)))
+    monkeypatch.setattr(verify, "BYTES_PER_TASK", max(1, 60_000 // tasks))
+    monkeypatch.setattr(keyed, "GROUP_BYTES", 1 if tasks > 1 else 1 << 20)
+
+
+def test_the_same_decisions_however_the_work_is_divided(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    documents = mixed_corpus("divided")
+    runs = []
+    for tasks, parts in ((1, 1), (3, 4), (16, 2)):
+        divide(monkeypatch, tasks, 14 * len(documents))
+        run = dedupe(tmp_path / f"{tasks}", arranged(documents, parts, f"{tasks}"), seed=f"{tasks}", priority=["books", "web"], **FREE)
+        assert len(run.stages.committed["candidates"].results) == tasks
+        check(run)
+        runs.append(run)
+    assert runs[0].decisions == runs[1].decisions == runs[2].decisions
+    assert {reason for reason, _, _ in runs[0].decisions.values()} == {None, "exact_duplicate", "near_duplicate"}
+
+
+def test_the_same_bytes_for_any_number_and_order_of_tasks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    documents = mixed_corpus("bytes")
+    parts = arranged(documents, 2, "bytes")
+    files = []
+    for tasks in (1, 16):
+        divide(monkeypatch, tasks, 14 * len(documents))
+        files.append(dedupe(tmp_path / str(tasks), parts, seed=str(tasks), **FREE).files)
+    assert files[0] == files[1]
+    assert "dedupe.clusters.parquet" in files[0]
+    assert sum(name.endswith(".decisions.parquet") for name in files[0]) == len(parts)
+
+
+@st.composite
+def corpora(draw: st.DrawFn) -> dict[str, list[Doc]]:
+    """Texts of few words in few orders, so that likeness of every degree turns up, in up to four parts."""
+    phrases = st.sampled_from([text(8, "p"), text(8, "q"), text(5, "r"), "one", "", "Two, three."])
+    contents = st.lists(phrases, max_size=7).map(" ".join)
+    names = iter(range(1000))
+    docs = st.lists(contents.map(lambda content: (str(next(names)), content)), max_size=8)
+    return {part: draw(docs) for part in ("web-00000", "web-00001", "books-00000", "code-00000")}
+
+
+@settings(max_examples=12, suppress_health_check=[HealthCheck.too_slow])
+@given(corpora(), st.sampled_from([0.5, 0.8, 1.0]), st.sampled_from([(), ("code", "web")]))
+def test_the_invariant_holds_on_any_corpus(
+    tmp_path_factory: pytest.TempPathFactory, parts: Mapping[str, list[Doc]], threshold: float, priority: Sequence[str]
+) -> None:
+    check(dedupe(tmp_path_factory.mktemp("any"), parts, threshold=threshold, priority=priority, **FREE), threshold)
+
+
+def test_a_drifting_text_keeps_one_of_each_neighbourhood(tmp_path: Path) -> None:
+    """Forty editions, each a word from the next: what is kept differs, and whatever is not is like something kept."""
+    base = text(300, "drift")
+    editions = [(f"v{n:02d}", edited(base, *range(0, 7 * n, 7)), f"20{n:02d}") for n in range(40)]
+    run = dedupe(tmp_path, {"books-00000": editions}, max_removed=1.0)
+    check(run)
+    assert "v39" in run.kept
+    assert 4 <= len(run.kept) <= 12
+
+
+def test_the_guard_stops_a_run_and_shows_why(tmp_path: Path) -> None:
+    twins = [(f"copy {n}", text(120, "template") + f" {n % 3}") for n in range(40)]
+    others = [(f"page {n}", text(120, f"page {n}")) for n in range(10)]
+    parts = {"web-00000": twins + others, "books-00000": [("book", text(500, "book"))]}
+    with pytest.raises(GuardTripped) as tripped:
+        dedupe(tmp_path / "trips", parts)
+    message = str(tripped.value)
+    assert "web: 39 of 50 documents (78.0%)" in message
+    assert "books: 0 of 1 documents (0.0%)" in message
+    assert "40 documents, kept" in message
+    assert text(120, "template")[:50] in message
+    assert "override_guard" in message
+    assert not (tmp_path / "trips" / "dedupe").exists()
+    for name, args in {"override": {"override_guard": True}, "named": {"max_removed": {"web": 0.8}}, "all": {"max_removed": 0.8}}.items():
+        run = dedupe(tmp_path / name, parts, **args)
+        check(run)
+        assert len(run.kept) == 12
+    with pytest.raises(GuardTripped):
+        dedupe(tmp_path / "other", parts, max_removed={"books": 0.8})
+
+
+def test_the_guard_weighs_characters_too(tmp_path: Path) -> None:
+    """One long copy is a small share of the documents and a large one of the characters."""
+    book = text(5000, "book")
+    parts = {"books-00000": [("one", book), ("other", book), *((f"{n}", text(50, f"{n}")) for n in range(8))]}
+    with pytest.raises(GuardTripped, match="books: 1 of 10 documents"):
+        dedupe(tmp_path, parts, max_removed=0.4)
+
+
+def test_a_source_of_one_text_keeps_one(tmp_path: Path) -> None:
+    same = text(100, "same")
+    run = dedupe(tmp_path, {"web-00000": [(f"{n}", same) for n in range(300)], "web-00001": [(f"b{n}", same) for n in range(300)]}, **FREE)
+    check(run)
+    assert len(run.kept) == 1
+    clusters = _clusters(run)
+    assert set(clusters.column("size").to_pylist()) == {600}
+    assert len(clusters) == verify.MEMBERS
+    assert clusters.column("kept").to_pylist() == [True] + [False] * (verify.MEMBERS - 1)
+    assert clusters.column("excerpt").to_pylist() == [same[: verify.EXCERPT]] * verify.MEMBERS
+
+
+def _clusters(run: Dedupe) -> pa.Table:
+    (entry,) = run.stages.committed["dedupe"].files("clusters")
+    return run.stages.committed["dedupe"].folder.table(entry.name)
+
+
+def test_the_largest_clusters_come_first_with_their_kept_document(tmp_path: Path) -> None:
+    parts = {"web-00000": [(f"{size}/{n}", text(100, f"{size}")) for size in (2, 5, 3, 1) for n in range(size)]}
+    run = dedupe(tmp_path, parts, **FREE)
+    rows = _clusters(run).to_pylist()
+    assert [row["size"] for row in rows] == [5] * 5 + [3] * 3 + [2] * 2
+    for row in rows:
+        assert row["kept"] == (row["id"] == row["cluster"])
+        assert row["twin"] == (None if row["kept"] else row["cluster"])
+        assert row["jaccard"] == (None if row["kept"] else 1.0)
+        assert (row["source"], row["part"]) == ("web", "web-00000")
+
+
+def test_empty_parts_and_an_empty_corpus(tmp_path: Path) -> None:
+    run = dedupe(tmp_path / "one", {"web-00000": [], "web-00001": [("a", "alone")], "web-00002": []})
+    assert run.kept == {"a"}
+    assert set(run.files) == {f"web-{n:05d}.decisions.parquet" for n in range(3)} | {"dedupe.clusters.parquet"}
+    assert dedupe(tmp_path / "none", {"web-00000": []}).decisions == {}
+
+
+def test_short_texts_are_compared_whole(tmp_path: Path) -> None:
+    docs = [("a", "Yes."), ("b", "yes"), ("c", "no"), ("d", ""), ("e", "…"), ("f", "one two three four"), ("g", "one two three five")]
+    run = dedupe(tmp_path, {"web-00000": docs}, **FREE)
+    check(run)
+    assert len(run.kept & {"a", "b"}) == len(run.kept & {"d", "e"}) == 1
+    assert {"c", "f", "g"} <= run.kept
