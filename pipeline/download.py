@@ -17,7 +17,7 @@ from typing import Any
 from pipeline.contracts import InputFile, Task
 from pipeline.errors import MissingInput, SourceError, TokenmillError
 from pipeline.recipe import Input, Recipe
-from pipeline.registry import Step
+from pipeline.registry import Step, lookup
 from pipeline.storage import Folder
 
 
@@ -57,9 +57,12 @@ def fetch(recipe: Recipe, cache: Path) -> Lock:
     """
     inputs: list[LockedInput] = []
     missing: list[str] = []
-    failures: list[str] = []
+    failed = _fetch_together(recipe, cache)
+    failures = list(failed.values())
     for source in recipe.sources:
         for item in source.inputs:
+            if item.fetch.name in failed:
+                continue
             try:
                 files = _fetch_one(item, cache, missing)
             except TokenmillError as error:
@@ -70,6 +73,22 @@ def fetch(recipe: Recipe, cache: Path) -> Lock:
         raise SourceError("inputs that can't be fetched:\n  " + "\n  ".join(failures))
     _check_names(inputs)
     return Lock(tuple(inputs), tuple(missing))
+
+
+def _fetch_together(recipe: Recipe, cache: Path) -> dict[str, str]:
+    """Let each fetcher that can fetch all that is asked of it in one go; what went wrong, by fetcher."""
+    asked: dict[str, list[Mapping[str, Any]]] = {}
+    for source in recipe.sources:
+        for item in source.inputs:
+            asked.setdefault(item.fetch.name, []).append(item.fetch.args)
+    failed: dict[str, str] = {}
+    for name, args in asked.items():
+        if together := lookup("fetcher", name).extras.get("together"):
+            try:
+                together(cache, args)
+            except TokenmillError as error:
+                failed[name] = f"{name}: {error}"
+    return failed
 
 
 def _fetch_one(item: Input, cache: Path, missing: list[str]) -> list[InputFile]:

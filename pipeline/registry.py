@@ -101,9 +101,12 @@ def register(kind: str, name: str, version: int = 1, **extras: Any) -> Callable[
     return add
 
 
-def fetcher(name: str, version: int = 1) -> Callable[[F], F]:
-    """`function(cache: Path, *, ...) -> list[InputFile]`: where bytes come from."""
-    return register("fetcher", name, version)
+def fetcher(name: str, version: int = 1, **extras: Any) -> Callable[[F], F]:
+    """`function(cache: Path, *, ...) -> list[InputFile]`: where bytes come from.
+
+    `together=function(cache, [args, ...])` may fetch ahead, in one go, all that a recipe asks of this fetcher.
+    """
+    return register("fetcher", name, version, **extras)
 
 
 def reader(name: str, version: int = 1) -> Callable[[F], F]:

@@ -26,12 +26,11 @@ READERS = {
 def any_(file: InputFile) -> Iterator[RawDocument]:
     """Web archives, JSON lines, wiki dumps, archives of pages, single pages: told apart by the file's name.
 
-    A file of no known kind (a picture in the folder) is one empty document of the format "unknown", so that the report
-    counts it as dropped.
+    A file of no known kind (a picture in the folder) is one document of the format "invalid", so that it is counted.
     """
     name = uncompressed_name(file.name).lower()
     chosen = next((reader for glob, reader in READERS.items() if fnmatchcase(name, glob)), "pages")
     if chosen == "pages" and guess(name) is None and not name.endswith(ARCHIVES):
-        yield RawDocument("", b"", "unknown")
+        yield RawDocument("", b"", "invalid", meta={"reason": "unknown_kind"})
         return
     yield from registry.lookup("reader", chosen).function(file)

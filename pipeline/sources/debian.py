@@ -31,13 +31,32 @@ _DECLARATION = re.compile(r"^(Files|License):[ \t]*(.*)$", re.MULTILINE)
 _COMMON_LICENCE = re.compile(r"/usr/share/common-licenses/([A-Za-z0-9.+-]*[A-Za-z0-9+])")
 
 
-@fetcher("debian")
+def together(cache: Path, calls: Sequence[Mapping[str, Any]]) -> None:
+    """Fetch what several calls of `debian` ask for, as one: apt takes as long for one package as for forty."""
+    asked: dict[tuple[str, ...], list[str]] = {}
+    for call in calls:
+        asked.setdefault(tuple(call["apt_options"]), []).extend(call["packages"])
+    for apt_options, packages in asked.items():
+        _held(cache, packages, apt_options)
+
+
+@fetcher("debian", together=together)
 def debian(cache: Path, *, packages: Sequence[str], apt_options: Sequence[str] = ()) -> list[InputFile]:
     """One InputFile "deb:PACKAGE" per package. A metapackage that depends on NAME-<number> stands for that package.
 
     A name that apt doesn't know is left out with a MissingInput warning. `apt_options` are passed on as `apt-get -o`.
     Raises SourceError when there is no apt, no package list, or a known package can't be downloaded.
     """
+    store, held = _held(cache, packages, apt_options)
+    for name in packages:
+        if name not in held:
+            warnings.warn(MissingInput(f"deb:{name}: this distribution has no such package"), stacklevel=2)
+    files = [store.input_file(held[name]) for name in packages if name in held]
+    return list({file.name: file for file in files}.values())
+
+
+def _held(cache: Path, packages: Sequence[str], apt_options: Sequence[str]) -> tuple[_Store, dict[str, _Package]]:
+    """The store and what is in it of `packages`, by the name asked for, after fetching what was not."""
     names = list(dict.fromkeys(packages))
     store = _Store(cache / ("debian" if not apt_options else f"debian-{fingerprint(list(apt_options))[:8]}"))
     held = store.held(names)
@@ -46,11 +65,7 @@ def debian(cache: Path, *, packages: Sequence[str], apt_options: Sequence[str] =
             held = store.held(names)  # another process may have fetched them meanwhile
             store.fetch([name for name in names if name not in held], Apt(store.path / "apt", apt_options, lock))
         held = store.held(names)
-    for name in names:
-        if name not in held:
-            warnings.warn(MissingInput(f"deb:{name}: this distribution has no such package"), stacklevel=2)
-    files = [store.input_file(held[name]) for name in names if name in held]
-    return list({file.name: file for file in files}.values())
+    return store, held
 
 
 @dataclass(frozen=True)

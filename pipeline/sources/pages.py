@@ -29,15 +29,15 @@ def pages(
     `select` and `skip` are globs on the whole path, in which `*` also matches "/". `format` names the extractor; None
     tells it by the suffix (sources/formats.py) and passes over what it doesn't know, such as pictures. `language` is
     that of code, `lang` that of prose. `split` is a regular expression (of whole bytes, ^ matches at each line) at
-    whose matches a file is cut into documents "NAME#0", "NAME#1" ... A file whose own compression is damaged becomes
-    an empty document, with the cause in its meta.
+    whose matches a file is cut into documents "NAME#0", "NAME#1" ... A member whose own compression is damaged is a
+    document of the format "invalid".
     """
     cut = re.compile(split.encode(), re.MULTILINE) if split else None
     known = None if format else (lambda name: guess(name) is not None)
     for member in members(file, select, skip, known=known, max_member_bytes=max_member_bytes):
         kind = guess(member.name) or Kind(format or "")
         kind = kind._replace(format=format or kind.format, language=language or kind.language, lang=lang or kind.lang)
-        if cut is None:
+        if cut is None or member.broken:
             yield _document(member, kind, member.data, "")
             continue
         for index, piece in enumerate(_pieces(cut, member.data)):
@@ -45,10 +45,10 @@ def pages(
 
 
 def _document(member: Member, kind: Kind, content: bytes, mark: str) -> RawDocument:
-    facts = {"charset": kind.charset, "unreadable": member.broken or None}
-    if kind.format == "code":
-        facts |= {"path": member.name, "language": kind.language}
     locator = (member.name if member.inside else "") + mark
+    if member.broken:
+        return RawDocument(locator, b"", "invalid", meta={"reason": "bad_compression", "cause": member.broken})
+    facts = {"path": member.name, "language": kind.language} if kind.format == "code" else {"charset": kind.charset}
     return RawDocument(locator, content, kind.format, lang=kind.lang, meta={key: fact for key, fact in facts.items() if fact})
 
 
