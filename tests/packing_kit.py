@@ -58,7 +58,7 @@ def tokenized(out: Folder, sources: Mapping[str, Sequence[int]], parts: int = 3)
         rows = rows_of(source, lengths)
         for part in range(parts):
             job = Job(Task(f"{source}-{part:05d}"), Inputs({}), folder)
-            write_tokens(job, rows.take(list(range(part, len(lengths), parts))))
+            write_tokens(job, rows.take(pa.array(range(part, len(lengths), parts), pa.int64())))
             results.append(TaskResult(job.task.name, tuple(job.written), Report()))
         stages.append(committed(folder, f"tokenize-{source}", results))
     return stages

@@ -138,14 +138,17 @@ class _Worst:
     def __init__(self, planned: Floats) -> None:
         self.planned = planned
         self.differences: Floats = np.zeros(len(planned))
+        self.greatest: Floats = np.full(len(planned), -1.0)
         self.places: list[tuple[int, int]] = [(0, 0)] * len(planned)
 
     def see(self, counts: Ints, shard: int, first_row: int) -> None:
         """Look at tokens by source (one line each for places of one shard, from `first_row` on)."""
         sums = counts.sum(axis=1, keepdims=True)
         differences = np.where(sums > 0, counts / np.maximum(sums, 1) - self.planned, 0.0)
-        for column in np.flatnonzero(np.abs(differences).max(axis=0, initial=0) > np.abs(self.differences)):
+        greatest = np.abs(differences).max(axis=0, initial=-1.0)
+        for column in np.flatnonzero(greatest > self.greatest):
             line = int(np.abs(differences[:, column]).argmax())
+            self.greatest[column] = greatest[column]
             self.differences[column] = differences[line, column]
             self.places[column] = (shard, first_row + line)
 
