@@ -81,6 +81,8 @@ class Apt:
         done = self._run("apt-get", "-q", "update")
         if done.returncode:
             return _complaint(done)
+        if not any((self.folder / "lists").glob("*_Packages*")):
+            return "apt has no repository to ask"
         self._stamp.touch()
         return ""
 

@@ -50,7 +50,8 @@ def debian(cache: Path, *, packages: Sequence[str], apt_options: Sequence[str] =
     store, held = _held(cache, packages, apt_options)
     for name in packages:
         if name not in held:
-            warnings.warn(MissingInput(f"deb:{name}: this distribution has no such package"), stacklevel=2)
+            doubt = f", or it was not seen ({store.complaint})" if store.complaint else ""
+            warnings.warn(MissingInput(f"deb:{name}: this distribution has no such package{doubt}"), stacklevel=2)
     files = [store.input_file(held[name]) for name in packages if name in held]
     return list({file.name: file for file in files}.values())
 
@@ -89,6 +90,7 @@ class _Store:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.complaint = ""
         self._incoming = path / "incoming"
 
     def held(self, names: Sequence[str]) -> dict[str, _Package]:
@@ -102,10 +104,10 @@ class _Store:
 
     def fetch(self, names: Sequence[str], apt: Apt) -> None:
         """Fetch what apt knows of `names`. Lists of yesterday may name versions that are gone: try twice."""
-        complaint = apt.update()
+        self.complaint = apt.update()
         found = _resolve(apt, names)
-        if not found and complaint:
-            raise SourceError(f"no package lists: {complaint}; check /etc/apt/sources.list.d and the network, then run again")
+        if not found and self.complaint:
+            raise SourceError(f"no package lists: {self.complaint}; check /etc/apt/sources.list.d and the network, then run again")
         if self._download(apt, found):
             apt.update(force=True)
             found = _resolve(apt, names)
