@@ -9,7 +9,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from dashboards import human, svg, tables
+from dashboards import charts, human, tables
 from dashboards.cells import Table, value
 from dashboards.model import RunFacts, Shard, ShardSet
 
@@ -57,17 +57,17 @@ def _context(facts: RunFacts) -> dict[str, Any]:
         "colours": colours,
         "shares": {source.name: human.share(source.share) for source in facts.sources},
         "source_legend": [(colours[source.name], source.name) for source in facts.sources],
-        "funnels": [(found.source, svg.funnel(found, colours[found.source])) for found in facts.funnels],
+        "funnels": [(found.source, charts.funnel(found, colours[found.source])) for found in facts.funnels],
         "drops": [(source.name, found) for source in facts.sources if (found := tables.drops_of(facts, source.name))],
-        "thresholds": [(found, svg.histogram(found)) for source in colours for found in facts.thresholds if found.source == source],
-        "quality": [(found, svg.histogram(found)) for source in colours for found in facts.quality if found.source == source],
-        "sizes": svg.sizes(tables.cluster_sizes(facts.dedupe)) if facts.dedupe and facts.dedupe.sizes else "",
+        "thresholds": [(found, charts.histogram(found)) for source in colours for found in facts.thresholds if found.source == source],
+        "quality": [(found, charts.histogram(found)) for source in colours for found in facts.quality if found.source == source],
+        "sizes": charts.sizes(tables.cluster_sizes(facts.dedupe)) if facts.dedupe and facts.dedupe.sizes else "",
         "tokenizer_about": [(name, value(known)) for name, known in facts.tokenizer.about.items()] if facts.tokenizer else [],
         "stacked": _stacked(facts, colours),
-        "columns": [(found, svg.columns(list(_columns(found, colours)))) for found in facts.shards if len(found.shards) > 1],
+        "columns": [(found, charts.columns(list(_columns(found, colours)))) for found in facts.shards if len(found.shards) > 1],
         "packing": [(found.split, tables.packing(found)) for found in facts.shards],
         "tables": _tables(facts),
-        "bar": svg.bar,
+        "bar": charts.bar,
         "count": human.count,
         "plural": human.plural,
     }
@@ -90,12 +90,12 @@ def _tables(facts: RunFacts) -> dict[str, Table | None]:
 
 def _stacked(facts: RunFacts, colours: dict[str, str]) -> Markup | None:
     """The recipe's shares above those of each split; None before anything is packed."""
-    rows: list[tuple[str, svg.Parts]] = [("recipe", [(source.name, colours[source.name], source.share) for source in facts.sources])]
+    rows: list[tuple[str, charts.Parts]] = [("recipe", [(source.name, colours[source.name], source.share) for source in facts.sources])]
     rows += [(found.split, _parts(found.by_source, colours)) for found in facts.shards if found.tokens]
-    return svg.stacked(rows) if len(rows) > 1 else None
+    return charts.stacked(rows) if len(rows) > 1 else None
 
 
-def _columns(found: ShardSet, colours: dict[str, str]) -> Iterator[tuple[str, svg.Parts]]:
+def _columns(found: ShardSet, colours: dict[str, str]) -> Iterator[tuple[str, charts.Parts]]:
     """The shards as columns, as many neighbours joined as it takes to have few enough."""
     step = -(-len(found.shards) // MOST_COLUMNS) or 1
     for start in range(0, len(found.shards), step):
@@ -109,7 +109,7 @@ def _added(shards: tuple[Shard, ...]) -> dict[str, int]:
     return {name: sum(shard.by_source.get(name, 0) for shard in shards) for name in names}
 
 
-def _parts(tokens: dict[str, int], colours: dict[str, str]) -> svg.Parts:
+def _parts(tokens: dict[str, int], colours: dict[str, str]) -> charts.Parts:
     """Each source's fraction of all tokens, in the recipe's order."""
     total = sum(tokens.values()) or 1
     return [(name, colour, tokens.get(name, 0) / total) for name, colour in colours.items()]

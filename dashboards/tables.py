@@ -140,7 +140,7 @@ def largest_clusters(found: DedupeFacts) -> Table:
     rows = []
     for cluster in found.largest:
         for index, member in enumerate(cluster.members):
-            name, number = (word(cluster.id), documents(cluster.size)) if index == 0 else (word(""), word(""))
+            name, number = (Cell(cluster.id[:12], cluster.id), documents(cluster.size)) if index == 0 else (word(""), word(""))
             fate = word("kept", "good") if member.kept else word("removed")
             alike = word(f"{member.jaccard:.3f}" if member.jaccard is not None else "–")
             rows.append([name, number, word(member.source), fate, alike, word(human.clean(member.excerpt, 200))])

@@ -159,7 +159,7 @@ def test_the_same_facts_are_the_same_bytes(facts: RunFacts, html: str) -> None:
 
 def test_hostile_documents_do_no_harm(facts: RunFacts) -> None:
     """The same page with plain and with hostile texts has the same tags; the texts are shown, not obeyed."""
-    plain, hostile = Page(render_page(poisoned(facts, "plain"))), Page(render_page(poisoned(facts, HOSTILE)))
+    plain, hostile = Page(render_page(poisoned(facts, "the text of an ordinary page"))), Page(render_page(poisoned(facts, HOSTILE)))
     assert [tag for tag, _ in hostile.tags] == [tag for tag, _ in plain.tags]
     assert "</script><script>alert(1)</script>␀␛[2J⟨202E⟩evil" in hostile.text
     assert "{{ 7*7 }} {% raw %}" in hostile.text
