@@ -110,6 +110,7 @@ def test_a_cut_never_divides_a_document_that_fits_and_divides_others_between_row
     limit = data.draw(st.integers(0, int(ends[-1])))
     position = data.draw(st.integers(0, limit))
     made = cut(position, ends, sizes, limit, seq_len)
+    assert made <= limit
     if made < limit:
         index = int(np.searchsorted(ends, made, side="right"))
         inside = made - (ends[index] - sizes[index])
