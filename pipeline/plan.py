@@ -15,12 +15,14 @@ from typing import Any
 from pipeline.contracts import Task
 from pipeline.download import Lock, LockedInput, parts
 from pipeline.recipe import Recipe, Source
-from pipeline.registry import Step, bind, fingerprint
+from pipeline.registry import Step, bind, fingerprint, lookup
 from pipeline.storage import content_digest
 
 #: The way of a document. A stage's number is its place here; stages of one number don't depend on each other.
 ORDER = (
-    "extract", "filter", "signatures", "candidates", "dedupe", "quality_model", "quality", "tokenizer", "tokenize", "mix", "pack",
+    "extract", "filter",
+    "signatures", "candidates", "components", "gather", "verify", "dedupe",
+    "quality_model", "quality", "tokenizer", "tokenize", "mix", "pack",
 )  # fmt: skip
 
 
@@ -67,20 +69,17 @@ class Plan:
 def make_plan(recipe: Recipe, lock: Lock) -> Plan:
     """The whole way from input files to shards, for one recipe and its locked inputs."""
     plan = _Planner(recipe)
-    names = [source.name for source in recipe.sources]
     shares = {source.name: source.share for source in recipe.sources}
     epochs = {source.name: source.max_epochs for source in recipe.sources}
 
     extracted = {source.name: plan.extract(source, lock.of(source.name)) for source in recipe.sources}
     filtered = {source.name: plan.filter(source, extracted[source.name]) for source in recipe.sources}
     every_filter = tuple(filtered.values())
-    signatures = tuple(plan.add("signatures", name, {"filter": (filtered[name],)}) for name in names)
-    candidates = plan.add("candidates", None, {"signatures": signatures})
-    dedupe = plan.add("dedupe", None, {"filter": every_filter, "signatures": signatures, "candidates": (candidates,)})
+    dedupe = plan.dedupe(filtered)
     quality = plan.quality(filtered, dedupe)
     kept = {"filter": every_filter, "dedupe": (dedupe,), "quality": tuple(quality.values())}
     tokenizer = plan.add("tokenizer", None, kept, shares=shares)
-    tokenized = tuple(plan.add("tokenize", name, _of_source(name, filtered, dedupe, quality, tokenizer)) for name in names)
+    tokenized = tuple(plan.add("tokenize", name, _of_source(name, filtered, dedupe, quality, tokenizer)) for name in filtered)
     mix = plan.add("mix", None, {"tokenize": tokenized}, shares=shares, max_epochs=epochs)
     plan.add("pack", None, {"tokenize": tokenized, "mix": (mix,), "tokenizer": (tokenizer,)})
     plan.stages.sort(key=lambda stage: stage.number)
@@ -117,17 +116,30 @@ class _Planner:
         identity = {"steps": [step.identity(content_digest) for step in source.filters]}
         return self._append(step, source.name, {"extract": (extracted,)}, identity)
 
+    def dedupe(self, filtered: Mapping[str, str]) -> str:
+        """Suspects by bands, joined into components, their texts gathered and judged: then the decisions."""
+        docs = tuple(filtered.values())
+        signed = tuple(self.add("signatures", name, {"filter": (key,)}) for name, key in filtered.items())
+        linked = self.add("candidates", None, {"signatures": signed})
+        joined = self.add("components", None, {"signatures": signed, "candidates": (linked,)})
+        texts = self.add("gather", None, {"filter": docs, "signatures": signed, "components": (joined,)})
+        likeness = {key: self.setting("dedupe", key) for key in ("threshold", "priority")}
+        judged = self.add("verify", None, {"gather": (texts,)}, **likeness, shingle_words=self.setting("signatures", "shingle_words"))
+        return self.add("dedupe", None, {"filter": docs, "signatures": signed, "verify": (judged,)})
+
     def quality(self, filtered: Mapping[str, str], dedupe: str) -> dict[str, str]:
         """The quality model and the scores of the sources that ask for them: no such source, no model."""
-        asking = [source for source in self.recipe.sources if source.quality is not None]
+        asking = {source.name: source.quality for source in self.recipe.sources if source.quality is not None}
         if not asking:
             return {}
         model = self.add("quality_model", None, {"filter": tuple(filtered.values()), "dedupe": (dedupe,)})
-        return {source.name: self._score(source, filtered[source.name], model) for source in asking}
+        inputs = {name: {"filter": (filtered[name],), "dedupe": (dedupe,), "quality_model": (model,)} for name in asking}
+        return {name: self._append(step, name, inputs[name]) for name, step in asking.items()}
 
-    def _score(self, source: Source, filtered: str, model: str) -> str:
-        assert source.quality is not None
-        return self._append(source.quality, source.name, {"filter": (filtered,), "quality_model": (model,)})
+    def setting(self, name: str, key: str) -> Any:
+        """A stage's argument as the recipe gives it, or the default of the stage's signature."""
+        given = self.recipe.settings[name].args if name in self.recipe.settings else {}
+        return given[key] if key in given else lookup("stage", name).parameters[key].default
 
     def add(self, name: str, source: str | None, inputs: Mapping[str, tuple[str, ...]], **filled: Any) -> str:
         """A stage with the recipe's settings; `filled` are the arguments that follow from the rest of the recipe."""

@@ -18,7 +18,7 @@ from pipeline.located import Located, Path
 from pipeline.registry import Step, did_you_mean
 
 #: Stages whose arguments a recipe may set at its top level, under the stage's own name.
-SETTINGS = ("signatures", "candidates", "dedupe", "quality_model", "tokenizer", "tokenize", "mix", "pack")
+SETTINGS = ("signatures", "dedupe", "quality_model", "tokenizer", "tokenize", "mix", "pack")
 TOP_KEYS = ("name", "about", "seed", "part_bytes", "sources", "decontaminate", "profiles", "default_profile", *SETTINGS)
 #: Input files smaller than this share a part with their neighbours, unless the recipe says otherwise.
 PART_BYTES = 16_000_000

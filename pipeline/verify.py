@@ -9,11 +9,12 @@ from dataclasses import dataclass
 
 from pipeline.errors import StorageError
 from pipeline.job import Committed
+from pipeline.report import Report
 from pipeline.runfiles import RunFiles
 from pipeline.storage import FileEntry, Folder
 
-#: Which stage's kept documents each stage reads: the accounts must join.
-JOINS = (("extract", "filter"), ("filter", "signatures"), ("filter", "dedupe"))
+#: The stages that every document passes, in order (quality only where its source asks for it): the accounts must join.
+WAY = ("extract", "filter", "dedupe", "quality", "tokenize")
 
 
 @dataclass(frozen=True)
@@ -36,20 +37,18 @@ def verify_files(folder: Folder) -> Iterator[Check]:
 
 
 def verify_accounts(folder: Folder) -> Iterator[Check]:
-    """One check per stage that its documents add up, and one per pair of stages that none was lost between them."""
-    run = RunFiles(folder)
-    kept: dict[str, Counter[str]] = {}
-    read: dict[str, Counter[str]] = {}
-    for stage in run.stages():
-        step = stage.name.partition("-")[0]
-        kept.setdefault(step, Counter()).update(stage.report.kept)
-        read.setdefault(step, Counter()).update(stage.report.read)
+    """One check per stage that its documents add up, and one per step of the way that none was lost before it."""
+    way: dict[str, Report] = {step: Report() for step in WAY}
+    for stage in RunFiles(folder).stages():
         yield Check(f"documents of {stage.name}", _unbalanced(stage))
-    for before, after in JOINS:
-        if before in kept and after in read:
-            lost = {source: kept[before][source] - read[after][source] for source in kept[before] | read[after]}
-            wrong = {source: number for source, number in sorted(lost.items()) if number}
-            yield Check(f"{before} to {after}", f"documents lost on the way, by source: {wrong}" if wrong else "")
+        way.setdefault(stage.name.partition("-")[0], Report()).merge(stage.report)
+    sources = sorted(way["extract"].read)
+    arriving = Counter({source: way["extract"].kept[source] for source in sources})
+    for step in WAY[1:]:
+        passing = [source for source in sources if source in way[step].read]
+        lost = {source: arriving[source] - way[step].read[source] for source in passing if arriving[source] != way[step].read[source]}
+        yield Check(f"documents on the way to {step}", f"lost, by source: {lost}" if lost else "")
+        arriving.update({source: way[step].kept[source] - arriving[source] for source in passing})
 
 
 def _unbalanced(stage: Committed) -> str:

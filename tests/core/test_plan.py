@@ -47,7 +47,8 @@ def changed(one: Plan, two: Plan) -> set[str]:
 
 
 BASE = make_plan(recipe(), lock())
-AFTER_DEDUPE = {"candidates", "dedupe", "quality_model", "quality-web", "tokenizer", "tokenize-web", "tokenize-books", "mix", "pack"}
+DEDUPE = {"candidates", "components", "gather", "verify", "dedupe"}
+AFTER_DEDUPE = DEDUPE | {"quality_model", "quality-web", "tokenizer", "tokenize-web", "tokenize-books", "mix", "pack"}
 
 
 def test_the_stages_stand_in_their_order() -> None:
@@ -76,8 +77,8 @@ def test_where_a_file_lies_does_not_matter_what_it_holds_does() -> None:
         ("sources__books__filters__0__length__min_chars", "11", {"filter-books", "signatures-books"} | AFTER_DEDUPE),
         ("sources__web__share", "50", {"tokenizer", "tokenize-web", "tokenize-books", "mix", "pack"}),
         ("sources__web__max_epochs", "2", {"mix", "pack"}),
-        ("pack__seq_len", "512", {"mix", "pack"}),
-        ("dedupe__threshold", "0.7", AFTER_DEDUPE - {"candidates"}),
+        ("pack__seq_len", "512", {"pack"}),
+        ("dedupe__threshold", "0.7", AFTER_DEDUPE - {"candidates", "components", "gather"}),
         ("sources__web__about", "another label", set()),
         ("sources__web__floor", "1", set()),
         ("pack__seq_len", "2048.0", set()),
