@@ -23,7 +23,7 @@ from tarfile import EOFHeaderError, HeaderError, ReadError  # type: ignore[attr-
 from typing import IO, NamedTuple, Self
 
 from pipeline.contracts import InputFile
-from pipeline.sources.streams import DAMAGE, Limits, Meter, counted, decompressed, opened
+from pipeline.sources.streams import CHUNK, DAMAGE, Limits, Meter, counted, decompressed, opened
 
 #: Suffixes of compressed single files; inside an archive such a member is opened and loses the suffix.
 COMPRESSED = (".gz", ".bz2", ".xz", ".zst", ".dz")
@@ -146,11 +146,13 @@ class _StrictHeader(tarfile.TarInfo):
 
 
 def _tar(content: IO[bytes]) -> Iterator[_Entry]:
-    with tarfile.open(fileobj=content, mode="r|", bufsize=1 << 20, tarinfo=_StrictHeader, encoding="utf-8", errors="replace") as tar:
+    with tarfile.open(fileobj=content, mode="r|", bufsize=CHUNK, tarinfo=_StrictHeader, encoding="utf-8", errors="replace") as tar:
         while (info := tar.next()) is not None:
             tar.members = []  # type: ignore[attr-defined]  # tarfile keeps every header; an archive may have millions
             if info.isreg():
                 yield _Entry(info.name, info.size, lambda info=info: _tar_data(tar, info))  # type: ignore[misc]
+    while content.read(CHUNK):  # the checksum of the compressed stream stands behind the end of the archive
+        pass
 
 
 def _tar_data(tar: tarfile.TarFile, info: tarfile.TarInfo) -> bytes:
@@ -193,7 +195,7 @@ def _deb(stream: io.BufferedReader, meter: Meter) -> Iterator[_Entry]:
 
 def _skip(stream: IO[bytes], number: int) -> None:
     while number > 0:
-        piece = stream.read(min(number, 1 << 20))
+        piece = stream.read(min(number, CHUNK))
         if not piece:
             raise EOFError("cut short")
         number -= len(piece)

@@ -83,8 +83,9 @@ def _find(path: str) -> list[_Found]:
         elif fs.isdir(root):
             infos = list(_walk(fs, root))
         else:
-            infos = [info for info in fs.glob(root, detail=True).values() if info["type"] == "file"]
             fixed = posixpath.dirname(_MAGIC.split(root)[0])
+            infos = [info for info in fs.glob(root, detail=True).values() if _is_file(fs, info)]
+            infos = [info for info in infos if "/." in root or "/." not in info["name"][len(fixed) :]]
     except OSError as error:
         raise SourceError(f"{path} can't be looked into: {error}") from error
     if not infos:
@@ -98,12 +99,13 @@ def _walk(fs: AbstractFileSystem, root: str) -> Iterator[Info]:
     for _, folders, found in fs.walk(root, detail=True, on_error="raise"):
         for name in [name for name in folders if name.startswith(".")]:
             del folders[name]
-        for name, info in found.items():
-            if name.startswith("."):
-                continue
-            if info["type"] != "file" and not fs.isfile(info["name"]):
-                raise SourceError(f"{info['name']} is no file but a link to a folder or to nowhere: name the folder itself, or remove it")
-            yield info
+        yield from (info for name, info in found.items() if not name.startswith(".") and _is_file(fs, info))
+
+
+def _is_file(fs: AbstractFileSystem, info: Info) -> bool:
+    if info["type"] in ("file", "directory") or fs.isfile(info["name"]):
+        return bool(info["type"] != "directory")
+    raise SourceError(f"{info['name']} is no file but a link to a folder or to nowhere: name the folder itself, or remove it")
 
 
 def _described(fs: AbstractFileSystem, info: Info, parent: str) -> _Found:

@@ -185,9 +185,8 @@ def test_a_killed_run_leaves_a_cache_that_the_next_one_mends(tmp_path: Path, rep
     real = shutil.which("apt-get")
     slow = tmp_path / "bin" / "apt-get"
     slow.parent.mkdir()
-    slow.write_text(
-        f'#!/bin/sh\ncase "$*" in *download*) echo half > hills_2%3a3.1-4_all.deb; touch {tmp_path}/started; sleep 1;; esac\nexec {real} "$@"\n'
-    )
+    half = f"echo half > hills_2%3a3.1-4_all.deb; touch {tmp_path}/started; sleep 1"
+    slow.write_text(f'#!/bin/sh\ncase "$*" in *download*) {half};; esac\nexec {real} "$@"\n')
     slow.chmod(0o755)
     program = (
         "import json, sys; from pathlib import Path; from pipeline.sources.debian import debian\n"

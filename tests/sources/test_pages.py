@@ -1,0 +1,109 @@
+"""The readers "pages" and "any": archives and files as documents."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import pytest
+from archive_kit import deb, input_file, tar
+
+from pipeline import registry
+from pipeline.contracts import InputFile, RawDocument
+from pipeline.sources.any import any_
+from pipeline.sources.pages import pages
+
+TREE = {
+    "doc/index.html": b"<p>Start</p>",
+    "doc/logo.png": b"\x89PNG",
+    "doc/page.html.fr.utf8": b"<p>Fin</p>",
+    "man/man7/well.7.gz": gzip.compress(b".TH WELL 7"),
+    "src/lib.rs": b"fn main() {}",
+    "include/Dense": b"#pragma once",
+}
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> InputFile:
+    (tmp_path / "tree.deb").write_bytes(deb(TREE))
+    return input_file(tmp_path / "tree.deb", "deb:tree")
+
+
+def test_each_file_of_a_known_kind_is_a_document(tree: InputFile) -> None:
+    assert list(pages(tree)) == [
+        RawDocument("doc/index.html", b"<p>Start</p>", "html", meta={}),
+        RawDocument("doc/page.html.fr.utf8", b"<p>Fin</p>", "html", lang="fr", meta={"charset": "utf8"}),
+        RawDocument("man/man7/well.7", b".TH WELL 7", "man", meta={}),
+        RawDocument("src/lib.rs", b"fn main() {}", "code", meta={"path": "src/lib.rs", "language": "Rust"}),
+    ]
+
+
+def test_a_stated_format_holds_for_all_that_is_selected(tree: InputFile) -> None:
+    (document,) = pages(tree, select=["include/*"], format="code", language="C++", lang="en")
+    assert document == RawDocument("include/Dense", b"#pragma once", "code", lang="en", meta={"path": "include/Dense", "language": "C++"})
+    assert {document.format for document in pages(tree, format="text")} == {"text"}
+    assert len(list(pages(tree, format="text"))) == len(TREE)
+
+
+def test_a_stated_language_goes_before_the_names(tree: InputFile) -> None:
+    assert [document.lang for document in pages(tree, select=["doc/*"], lang="de")] == ["de", "de"]
+
+
+def test_a_single_file_has_no_locator(tmp_path: Path) -> None:
+    (tmp_path / "tale.md.gz").write_bytes(gzip.compress(b"# Once"))
+    assert list(pages(input_file(tmp_path / "tale.md.gz"))) == [RawDocument("", b"# Once", "markdown", meta={})]
+
+
+def test_a_file_is_cut_where_the_expression_matches(tmp_path: Path) -> None:
+    book = b"\n\nPreface.\n\\chapter{One}\nA \\chapter.\n\\chapter{Two}\nB.\n"
+    (tmp_path / "book.tar").write_bytes(tar({"book.tex": book}))
+    cut = list(pages(input_file(tmp_path / "book.tar"), split=r"^\\chapter"))
+    assert [(document.locator, document.content) for document in cut] == [
+        ("book.tex#0", b"Preface."),
+        ("book.tex#1", b"\\chapter{One}\nA \\chapter."),
+        ("book.tex#2", b"\\chapter{Two}\nB."),
+    ]
+    assert [document.locator for document in pages(input_file(tmp_path / "book.tar"), split=r"^Preface")] == ["book.tex#0"]
+
+
+@pytest.mark.parametrize("split", [None, "x"])
+def test_a_damaged_member_is_an_invalid_document(tmp_path: Path, split: str | None) -> None:
+    (tmp_path / "t").write_bytes(tar({"a.txt.gz": gzip.compress(b"lost" * 50)[:-9]}))
+    (document,) = pages(input_file(tmp_path / "t"), split=split)
+    assert (document.locator, document.format, document.content) == ("a.txt", "invalid", b"")
+    assert document.meta
+    assert document.meta["reason"] == "bad_compression"
+
+
+@pytest.mark.parametrize(
+    ("name", "reader"),
+    [
+        ("crawl/CC-MAIN-1.warc.gz", "warc"),
+        ("crawl/CC-MAIN-1.warc.wet.gz", "warc"),
+        ("DATA.JSONL", "jsonl"),
+        ("data.jsonl.zst", "jsonl"),
+        ("data.ndjson.bz2", "jsonl"),
+        ("enwiki-pages-articles.xml.bz2", "mediawiki"),
+        ("enwiki-pages-articles1.xml-p1p41242.bz2", "mediawiki"),
+        ("tree.tar.gz", "pages"),
+        ("tree.tgz", "pages"),
+        ("tree.zip", "pages"),
+        ("tale.txt.gz", "pages"),
+        ("page.html", "pages"),
+    ],
+)
+def test_any_chooses_the_reader_by_name(name: str, reader: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def lookup(kind: str, chosen: str) -> registry.StepType:
+        return registry.StepType(kind, chosen, 1, lambda file: iter([RawDocument(chosen, b"", "text")]))
+
+    monkeypatch.setattr(registry, "lookup", lookup)
+    assert next(any_(InputFile(name, name, "", 0))).locator == reader
+
+
+def test_any_counts_files_of_no_known_kind(tmp_path: Path) -> None:
+    (tmp_path / "photo.jpeg").write_bytes(b"\xff\xd8")
+    assert list(any_(input_file(tmp_path / "photo.jpeg"))) == [RawDocument("", b"", "invalid", meta={"reason": "unknown_kind"})]
+
+
+def test_any_reads_an_archive_through_the_registry(tree: InputFile, tmp_path: Path) -> None:
+    assert list(any_(InputFile("tree.deb", tree.path, tree.sha256, tree.size))) == list(pages(tree))
