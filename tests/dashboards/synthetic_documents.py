@@ -19,7 +19,14 @@ READ = {"web": 300, "books": 40, "code": 80}
 #: What no page and no terminal may be broken by.
 HOSTILE = "</script><script>alert(1)</script>\x00\x1b[2J\u202eevil\u2066 <b>&amp;\" ' --> ]]> {{ 7*7 }} {% raw %} \ufeff"
 
-FILTERED = pa.schema([*DOC, pa.field("gopher_quality.words", pa.int64()), pa.field("gopher_quality.stop_words", pa.int64())])
+FILTERED = pa.schema(
+    [
+        *DOC,
+        pa.field("gopher_quality.words", pa.int64()),
+        pa.field("gopher_quality.stop_words", pa.int64()),
+        pa.field("gopher_quality.mean_word_length", pa.float64()),
+    ]
+)
 
 
 @dataclass(frozen=True)
@@ -55,6 +62,10 @@ class Document:
         return HOSTILE if self.number % 10 == 1 else f"The {self.number}th page of {self.source} has {self.words} words. " * 4
 
     @property
+    def signals(self) -> dict[str, float]:
+        return {"gopher_quality.words": self.words, "gopher_quality.stop_words": self.words // 9, "gopher_quality.mean_word_length": 5.5}
+
+    @property
     def row(self) -> dict[str, Any]:
         return {"id": self.id, "text": self.text, "source": self.source, "url": f"https://{self.source}.example/{self.number}?<q>"}
 
@@ -87,7 +98,7 @@ def low(document: Document) -> bool:
 
 def write_docs(job: Job, documents: Sequence[Document], signals: bool = False) -> None:
     schema = FILTERED if signals else DOC
-    rows = [{**d.row, "gopher_quality.words": d.words, "gopher_quality.stop_words": d.words // 9} for d in documents]
+    rows = [{**d.row, **d.signals} for d in documents]
     with job.parquet("docs", schema) as sink:
         sink.write(pa.RecordBatch.from_pylist([{name: row.get(name) for name in schema.names} for row in rows], schema=schema))
 
@@ -100,7 +111,7 @@ def write_rejects(job: Job, step: str, rejects: Sequence[tuple[Document, str]]) 
             "url": d.row["url"],
             "step": step,
             "reason": reason,
-            "signals": json.dumps({"gopher_quality.words": d.words, "gopher_quality.stop_words": d.words // 9}),
+            "signals": json.dumps(d.signals),
             "excerpt": d.text[:300],
         }
         for d, reason in rejects

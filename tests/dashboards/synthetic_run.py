@@ -132,7 +132,8 @@ def _filter(run: SyntheticRun, number: int, source: str) -> None:
 
         return write
 
-    steps = [{"name": "gopher_quality", "args": {"min_words": 50, "max_words": 100_000, "min_stop_words": 8, "strict": True}}]
+    bounds = {"min_words": 50, "max_words": 100_000, "min_stop_words": 8, "min_mean_word_length": 3, "max_mean_word_length": 10}
+    steps = [{"name": "gopher_quality", "args": {**bounds, "strict": True}}]
     run.stage(number, "filter", source, {"steps": steps}, {name: task(every) for name, every in parts(source)})
 
 

@@ -91,6 +91,10 @@ def test_bounds_that_refuse_nothing_do_not_stretch_the_axis(facts: RunFacts) -> 
     assert words.bounds == (("min_words", 50.0),)  # max_words is 100,000, and no document comes near it
 
 
+def test_a_bound_that_dropped_nothing_is_not_drawn(facts: RunFacts) -> None:
+    assert {found.name for found in facts.thresholds} == {"gopher_quality.words", "gopher_quality.stop_words"}
+
+
 def test_kept_documents_lie_beyond_their_bound(facts: RunFacts) -> None:
     for found in facts.thresholds:
         bound = dict(found.bounds)[f"min_{found.name.split('.')[1]}"]
@@ -115,7 +119,7 @@ def test_clusters(facts: RunFacts) -> None:
 
 
 def test_clusters_are_not_counted_from_some_of_the_files(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(evidence, "MAX_FILES", 1)
+    monkeypatch.setattr(evidence, "MAX_FILES", 5)  # of six
     dedupe = gather(folder).dedupe
     assert dedupe is not None
     assert not dedupe.sizes

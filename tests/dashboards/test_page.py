@@ -101,6 +101,18 @@ def test_shares_are_shown_with_their_difference(page: Page) -> None:
     assert rows[1][:6] == ["web", "60.0 %", "60.0 %", "60.0 k", "60.0 k", "±0"]
 
 
+def test_a_share_that_was_missed_is_shown(facts: RunFacts) -> None:
+    mix = tuple(replace(row, quota=row.quota + 7) for row in facts.mix)
+    rows = Page(render_page(replace(facts, mix=mix))).tables["Shares of tokens, asked and packed"]
+    assert [row[5] for row in rows[1:]] == ["−7", "−7", "−7"]
+
+
+def test_helpers_of_dedupe_do_not_drop_a_second_time(facts: RunFacts) -> None:
+    dedupe = next(stage for stage in facts.stages if stage.key == "dedupe")
+    verify = replace(dedupe, key="verify", stage="verify")
+    assert tables.drops_of(replace(facts, stages=(*facts.stages, verify)), "web") == tables.drops_of(facts, "web")
+
+
 def test_every_digit_is_in_a_title(page: Page) -> None:
     titles = page.attributes("title")
     assert "60,000" in titles
@@ -114,7 +126,7 @@ def test_the_page_says_that_its_sums_agree(page: Page, facts: RunFacts) -> None:
 
 
 def test_the_page_is_loud_about_a_sum_that_does_not(facts: RunFacts) -> None:
-    broken = (replace(facts.checks[3], right=facts.checks[3].right - 1), *facts.checks[:3], *facts.checks[4:])
+    broken = (*facts.checks[:-1], replace(facts.checks[-1], right=facts.checks[-1].right - 1))
     page = Page(render_page(replace(facts, checks=broken)))
     assert f"✗ 1 of {len(facts.checks)} sums do not agree." in page.text
     assert page.attributes("role").count("alert") == 1

@@ -38,7 +38,7 @@ def test_columns_line_up(facts: RunFacts) -> None:
 
 def test_wide_characters_line_up_too(facts: RunFacts) -> None:
     sources = (replace(facts.sources[0], about="网页"), replace(facts.sources[1], about="books"))
-    inputs = tuple(replace(row, licence="许可证") if row.source == "web" else row for row in facts.inputs)
+    inputs = tuple(replace(row, licence="许可证" * 9) if row.source == "web" else row for row in facts.inputs)
     _, _, rule, web, books = block(render_text(replace(facts, sources=sources, inputs=inputs)), "Inputs by source")
     start = rule.rindex("  ") + 2
     assert cell_len(web[: web.index("网页")]) == books.index("books", 5) == start
