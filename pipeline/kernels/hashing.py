@@ -17,7 +17,7 @@ Slots = npt.NDArray[np.int32]
 
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 _MIX_1, _MIX_2 = np.uint64(0xFF51AFD7ED558CCD), np.uint64(0xC4CEB9FE1A85EC53)
-_HALF = np.uint64(33)
+_HALF, _BYTE = np.uint64(33), np.uint64(8)
 
 
 @kernel
@@ -29,22 +29,38 @@ def mix(value: np.uint64) -> np.uint64:
 
 
 @kernel
+def load8(data: Bytes, start: int) -> np.uint64:
+    """The eight bytes at `start` as one little-endian number."""
+    i = np.uint64(start)  # an unsigned index can't count from the end: without that check this becomes one load
+    value = np.uint64(0)
+    for k in range(8):
+        value |= np.uint64(data[i + np.uint64(k)]) << np.uint64(8 * k)
+    return value
+
+
+@kernel
 def hash_bytes(data: Bytes, start: int, end: int) -> np.uint64:
     """A hash of data[start:end], eight bytes at a time."""
     state = np.uint64(end - start) * _MULTIPLIER
-    i = start
-    while i + 8 <= end:
-        piece = np.uint64(0)
-        for k in range(8):
-            piece |= np.uint64(data[i + k]) << np.uint64(8 * k)
-        state = (state ^ piece) * _MIX_1
+    if end - start < 8:
+        for i in range(start, end):
+            state = state << _BYTE ^ np.uint64(data[i])
+        return mix(state * _MULTIPLIER)
+    for i in range(start, end - 8, 8):
+        state = (state ^ load8(data, i)) * _MIX_1
         state ^= state >> _HALF
-        i += 8
-    rest = np.uint64(0)
-    while i < end:
-        rest = rest << np.uint64(8) | np.uint64(data[i])
-        i += 1
-    return mix((state ^ rest) * _MULTIPLIER)
+    return mix((state ^ load8(data, end - 8)) * _MULTIPLIER)
+
+
+@kernel
+def hash_padded(data: Bytes, start: int, end: int) -> np.uint64:
+    """A hash of data[start:end] for short pieces of a buffer that goes on for at least eight bytes after each."""
+    length = end - start
+    if length > 8:
+        return hash_bytes(data, start, end)
+    unwanted = np.uint64(8 * (8 - length))
+    value = load8(data, start) << unwanted if length else np.uint64(0)
+    return mix(value ^ np.uint64(length) * _MULTIPLIER)
 
 
 @kernel
@@ -73,3 +89,12 @@ def find_or_add(keys: Hashes, item: int, slots: Slots, mask: int, base: int) -> 
         if keys[known] == key:
             return known
         slot = (slot + 1) & mask
+
+
+@kernel
+def next_base(slots: Slots, base: int, items: int) -> int:
+    """The base of the table that follows one of `items` items; `slots` is cleared before its numbers run out."""
+    if base + items < 1 << 30:
+        return base + items
+    slots[:] = 0
+    return 1

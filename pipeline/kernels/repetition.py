@@ -1,0 +1,244 @@
+"""How much of a text repeats itself: the counts behind Gopher's repetition rules, in linear time.
+
+Three devices keep it fast without changing a count:
+- one hash table serves all pieces of all texts of a batch: entries of earlier uses are told by their number (`hashing`);
+- an n-gram can occur twice only where its first n - 1 words do, so each size looks only at what the last one left;
+- a duplicate n-gram is compared as its words joined without spaces, so two equal ones of 16 bytes or more agree in their
+  first 16: where those occur once, no size from 5 to 10 needs a look.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.kernels.arrow import Bytes, Ints, Texts
+from pipeline.kernels.compiled import kernel
+from pipeline.kernels.hashing import Hashes, Slots, find_or_add, hash_bytes, hash_padded, load8, mix, next_base, slot_mask
+from pipeline.kernels.unicode import SPACE, char_count, class_at, classes, continues, strip
+
+#: Columns of `repetition_counts`. TOP and DUPLICATE are the columns of the smallest n-gram; larger ones follow.
+CHARS, LINES, DUP_LINES, DUP_LINE_CHARS, PARAGRAPHS, DUP_PARAGRAPHS, DUP_PARAGRAPH_CHARS, TOP, DUPLICATE = 0, 1, 2, 3, 4, 5, 6, 7, 10
+#: The sizes of n-grams, in words, whose most frequent one is looked for, and whose duplicates are.
+TOP_SIZES, DUPLICATE_SIZES = (2, 3, 4), (5, 6, 7, 8, 9, 10)
+
+_COLUMNS = DUPLICATE + len(DUPLICATE_SIZES)
+_FIRST_TOP, _LAST_TOP, _FIRST_DUPLICATE, _LAST_DUPLICATE = 2, 4, 5, 10
+_PREFIX = 16
+_ORDER = np.uint64(0x9E3779B97F4A7C15)
+
+
+class _Scratch(NamedTuple):
+    """Arrays large enough for the largest text: room for the bytes of its words, and for a value per word or line."""
+
+    joined: Bytes  # the words' bytes, one word after another, and some zeros
+    ends: Ints  # where in `joined` each word ends, after a 0
+    chars: Ints  # how many characters end there
+    words: Hashes
+    grams: Hashes
+    keys: Hashes
+    starts: Ints  # of lines, then of paragraphs
+    stops: Ints
+    first: npt.NDArray[np.int32]
+    counts: npt.NDArray[np.int32]
+    repeated: Bytes
+    slots: Slots
+
+
+def repetition_counts(column: Texts) -> Ints:
+    """int64[rows, 16] of each text, by the columns above.
+
+    LINES are what `re.split("\\n+", text)` gives, PARAGRAPHS what `re.split("\\n{2,}", text.strip())` gives; of pieces
+    that occur before in the same text, DUP_* is the number and DUP_*_CHARS their characters. TOP + k: characters (with
+    single spaces) times occurrences of the most frequent n-gram of TOP_SIZES[k] words, the earliest of equals.
+    DUPLICATE + k: characters (without spaces) in n-grams of DUPLICATE_SIZES[k] words seen before, read greedily: after
+    a hit go on behind it, else at the next word.
+    """
+    counts = np.zeros((column.rows, _COLUMNS), np.int64)
+    if column.rows:
+        _count_repetition(column.offsets, column.data, classes(), _scratch(column), counts)
+    return counts
+
+
+def _scratch(column: Texts) -> _Scratch:
+    room = int(_most_pieces(column.offsets, column.data)) + 2
+    kinds = (np.int64, np.int64, np.uint64, np.uint64, np.uint64, np.int64, np.int64, np.int32, np.int32, np.uint8)
+    joined = np.empty(int(np.diff(column.offsets).max()) + _PREFIX, np.uint8)
+    return _Scratch(joined, *(np.empty(room, kind) for kind in kinds), np.zeros(int(slot_mask(room)) + 1, np.int32))
+
+
+@kernel
+def _most_pieces(offsets: Ints, data: Bytes) -> int:
+    """No text has more words or lines: the bytes that can start white space, and one."""
+    most = 0
+    for row in range(len(offsets) - 1):
+        spaces = 1
+        for i in range(offsets[row], offsets[row + 1]):
+            spaces += data[i] <= 32 or data[i] == 0xC2 or (data[i] >= 0xE1 and data[i] <= 0xE3)
+        most = max(most, spaces)
+    return most
+
+
+@kernel
+def _count_repetition(offsets: Ints, data: Bytes, table: Bytes, scratch: _Scratch, counts: Ints) -> None:
+    base = 1
+    for row in range(len(counts)):
+        start, end = offsets[row], offsets[row + 1]
+        counts[row, CHARS] = char_count(data, start, end)
+        lines = _find_lines(data, start, end, scratch)
+        base = _count_duplicates(data, lines, scratch, base, counts[row, LINES:PARAGRAPHS])
+        paragraphs = _join_lines(data, lines, table, scratch)
+        base = _count_duplicates(data, paragraphs, scratch, base, counts[row, PARAGRAPHS:TOP])
+        words = _read_words(data, start, end, table, scratch)
+        base = _count_top_ngrams(words, scratch, base, counts[row, TOP:DUPLICATE])
+        base = _count_duplicate_ngrams(words, scratch, base, counts[row, DUPLICATE:])
+
+
+@kernel
+def _find_lines(data: Bytes, start: int, end: int, scratch: _Scratch) -> int:
+    """Split at runs of newlines: fill `starts` and `stops` of the lines and return their number."""
+    lines = 0
+    scratch.starts[0] = start
+    for i in range(start, end):
+        if data[i] == 10:
+            if i == start or data[i - 1] != 10:
+                scratch.stops[lines] = i
+                lines += 1
+            scratch.starts[lines] = i + 1
+    scratch.stops[lines] = end
+    return lines + 1
+
+
+@kernel
+def _join_lines(data: Bytes, lines: int, table: Bytes, scratch: _Scratch) -> int:
+    """Make of the lines the paragraphs of the text without the white space around it; return their number."""
+    first, last = strip(table, data, scratch.starts[0], scratch.stops[lines - 1])
+    paragraphs, start = 0, first
+    for line in range(1, lines):
+        stop, following = scratch.stops[line - 1], scratch.starts[line]
+        if following - stop >= 2 and stop > first and following < last:
+            scratch.starts[paragraphs], scratch.stops[paragraphs] = start, stop
+            paragraphs += 1
+            start = following
+    scratch.starts[paragraphs], scratch.stops[paragraphs] = start, last
+    return paragraphs + 1
+
+
+@kernel
+def _count_duplicates(data: Bytes, pieces: int, scratch: _Scratch, base: int, counts: Ints) -> int:
+    """Fill `counts` with the pieces, those that occur before, and the characters of these; return the next base."""
+    mask = slot_mask(pieces)
+    counts[0] = pieces
+    for piece in range(pieces):
+        start, stop = scratch.starts[piece], scratch.stops[piece]
+        scratch.keys[piece] = hash_bytes(data, start, stop)
+        if find_or_add(scratch.keys, piece, scratch.slots, mask, base) != piece:
+            counts[1] += 1
+            counts[2] += char_count(data, start, stop)
+    return next_base(scratch.slots, base, pieces)
+
+
+@kernel
+def _read_words(data: Bytes, start: int, end: int, table: Bytes, scratch: _Scratch) -> int:
+    """Fill `joined`, `ends`, `chars` and the hashes of the words; return how many words there are.
+
+    Free of branches on white space, which no processor guesses: the end of a word is written at each of its bytes.
+    """
+    words, size, chars, begin = 0, 0, 0, 0
+    scratch.ends[0] = 0
+    scratch.chars[0] = 0
+    for i in range(start, end):
+        scratch.joined[size] = data[i]
+        if continues(data, i):
+            size += size > begin
+            continue
+        space = (class_at(table, data, i, end) & SPACE) // SPACE
+        scratch.ends[words + 1] = size
+        scratch.chars[words + 1] = chars
+        words += space & (size > begin)
+        size += 1 - space
+        chars += 1 - space
+        begin = size if space else begin
+    if size > begin:
+        words += 1
+        scratch.ends[words] = size
+        scratch.chars[words] = chars
+    scratch.joined[size : size + _PREFIX] = 0
+    for word in range(words):
+        scratch.words[word] = hash_padded(scratch.joined, scratch.ends[word], scratch.ends[word + 1])
+    return words
+
+
+@kernel
+def _count_top_ngrams(words: int, scratch: _Scratch, base: int, counts: Ints) -> int:
+    """Fill `counts` with the characters of the most frequent n-gram of each size; return the next base."""
+    mask = slot_mask(words)
+    for word in range(words):
+        scratch.grams[word] = scratch.words[word]
+        scratch.repeated[word] = 1
+    for size in range(_FIRST_TOP, _LAST_TOP + 1):
+        grams = words - size + 1
+        if grams < 1:
+            break
+        occurrences, top = 1, 0
+        for gram in range(grams):
+            scratch.grams[gram] = scratch.grams[gram] * _ORDER + scratch.words[gram + size - 1]
+            if not scratch.repeated[gram]:
+                continue
+            scratch.keys[gram] = mix(scratch.grams[gram])
+            first = find_or_add(scratch.keys, gram, scratch.slots, mask, base)
+            scratch.first[gram] = first
+            seen = scratch.counts[first] + 1 if first != gram else 1
+            scratch.counts[first] = seen
+            if seen > occurrences or (seen == occurrences and first < top):
+                occurrences, top = seen, first
+        for gram in range(grams):
+            scratch.repeated[gram] &= scratch.counts[scratch.first[gram]] > 1
+        counts[size - _FIRST_TOP] = occurrences * (scratch.chars[top + size] - scratch.chars[top] + size - 1)
+        base = next_base(scratch.slots, base, words)
+    return base
+
+
+@kernel
+def _count_duplicate_ngrams(words: int, scratch: _Scratch, base: int, counts: Ints) -> int:
+    """Fill `counts` with the characters in n-grams seen before, for each size; return the next base."""
+    mask = slot_mask(words)
+    candidates = _find_candidates(words, scratch, mask, base)
+    base = next_base(scratch.slots, base, words)
+    for size in range(_FIRST_DUPLICATE, _LAST_DUPLICATE + 1):
+        following = 0
+        for candidate in range(candidates):
+            gram = scratch.first[candidate]
+            if gram < following:
+                continue
+            if gram + size > words:
+                break
+            scratch.keys[gram] = hash_bytes(scratch.joined, scratch.ends[gram], scratch.ends[gram + size])
+            if find_or_add(scratch.keys, gram, scratch.slots, mask, base) != gram:
+                counts[size - _FIRST_DUPLICATE] += scratch.chars[gram + size] - scratch.chars[gram]
+                following = gram + size
+        base = next_base(scratch.slots, base, words)
+    return base
+
+
+@kernel
+def _find_candidates(words: int, scratch: _Scratch, mask: int, base: int) -> int:
+    """Fill `first` with the words where a duplicate n-gram may start or be repeated; return how many there are.
+
+    That is where the 16 bytes from there on stand in two places, and where the shortest n-gram has fewer.
+    """
+    for word in range(words):
+        start = scratch.ends[word]
+        scratch.keys[word] = load8(scratch.joined, start) * _ORDER + load8(scratch.joined, start + 8)
+        scratch.keys[word] = mix(scratch.keys[word])
+        first = find_or_add(scratch.keys, word, scratch.slots, mask, base)
+        scratch.repeated[word] = first != word
+        scratch.repeated[first] |= first != word
+    candidates = 0
+    for word in range(words):
+        short = scratch.ends[min(word + _FIRST_DUPLICATE, words)] - scratch.ends[word] < _PREFIX
+        scratch.first[candidates] = word
+        candidates += short or scratch.repeated[word] != 0
+    return candidates
