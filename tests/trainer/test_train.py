@@ -1,0 +1,208 @@
+# ruff: noqa: E402 - the trainer is imported only where torch is
+"""The loop: it learns, it resumes bit for bit, it stops without loss, and it refuses what would spoil a run."""
+
+from __future__ import annotations
+
+import json
+import math
+import signal
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rows_kit import random_rows, write_dataset
+
+torch = pytest.importorskip("torch", reason="the trainer needs torch: pip install -r requirements/train.txt")
+
+from trainer import train as train_module
+from trainer.__main__ import main
+from trainer.config import RunConfig
+from trainer.errors import CheckpointError, ConfigError, DataError, Diverged
+from trainer.evaluate import HeldOut, unigram_loss
+from trainer.shards import open_dataset
+from trainer.train import Trainer
+
+SEQ_LEN, VOCAB = 32, 60
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    return write_dataset(tmp_path / "train", random_rows(12, SEQ_LEN, VOCAB), seq_len=SEQ_LEN, vocab_size=VOCAB, rows_per_shard=5)
+
+
+@pytest.fixture
+def validation(tmp_path: Path) -> Path:
+    return write_dataset(tmp_path / "validation", random_rows(3, SEQ_LEN, VOCAB, seed=1), seq_len=SEQ_LEN, vocab_size=VOCAB)
+
+
+@pytest.fixture
+def config(data: Path, tmp_path: Path) -> RunConfig:
+    return RunConfig(
+        data=str(data), out=str(tmp_path / "out"), steps=6, batch_tokens=4 * SEQ_LEN, lr=1e-3, save_every=2, keep=9, sample_tokens=0
+    )
+
+
+def events(out: str, key: str = "loss") -> list[dict[str, float]]:
+    lines = [json.loads(line) for line in (Path(out) / "metrics.jsonl").read_text("utf-8").splitlines()]
+    return [line for line in lines if key in line]
+
+
+def losses(out: str) -> list[tuple[float, ...]]:
+    """What must repeat bit for bit: everything but the speed."""
+    return [(line["step"], line["loss"], line["grad_norm"], line["lr"], line["targets"]) for line in events(out)]
+
+
+def test_a_tiny_dataset_is_learnt_by_heart(config: RunConfig, validation: Path) -> None:
+    summary = Trainer(replace(config, steps=80, lr=1e-2, validation=str(validation), eval_every=80, save_every=0)).run()
+    assert events(config.out)[0]["loss"] == pytest.approx(math.log(VOCAB), rel=0.05)
+    assert summary.loss is not None
+    assert summary.loss < 1.0
+    assert summary.validation_loss is not None
+    assert summary.validation_loss > 3, "random tokens can't be foretold"
+
+
+@pytest.mark.parametrize("micro_rows", [2, 1])
+def test_micro_batches_of_any_size_make_the_same_steps(config: RunConfig, tmp_path: Path, micro_rows: int) -> None:
+    """1 x 4 = 2 x 2 = 4 x 1 rows, though their counts of targets differ."""
+    split = replace(config, out=str(tmp_path / "split"), micro_tokens=micro_rows * SEQ_LEN)
+    Trainer(config).run()
+    Trainer(split).run()
+    np.testing.assert_allclose(losses(split.out), losses(config.out), rtol=2e-5)
+
+
+def test_resume_is_exact(config: RunConfig, tmp_path: Path) -> None:
+    Trainer(config).run()
+    again = replace(config, out=str(tmp_path / "again"), resume=True)
+    Trainer(again).run()
+    for step in (5, 6):
+        (Path(again.out) / "checkpoints" / f"step-{step:08d}.pt").unlink(missing_ok=True)
+    second = Trainer(again)
+    assert second.done == 4
+    second.run()
+    assert losses(again.out) == losses(config.out)
+    ends = [torch.load(Path(out) / "checkpoints" / "step-00000006.pt", weights_only=True) for out in (again.out, config.out)]
+    assert all(torch.equal(a, b) for a, b in zip(ends[0]["model"].values(), ends[1]["model"].values(), strict=True))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_stops_after_the_step_and_loses_nothing(
+    config: RunConfig, tmp_path: Path, number: signal.Signals, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Trainer(config).run()
+    stopped = replace(config, out=str(tmp_path / "stopped"), save_every=0, resume=True)
+    step = Trainer.step
+
+    def interrupted(self: Trainer, *args: object) -> float:
+        if self.done == 2:
+            signal.raise_signal(number)
+        return step(self, *args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "step", interrupted)
+        summary = Trainer(stopped).run()
+    assert (summary.steps, summary.stopped_by) == (3, number.name)
+    assert "--resume continues exactly there" in capsys.readouterr().err
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    Trainer(stopped).run()
+    assert losses(stopped.out) == losses(config.out)
+
+
+def test_a_loss_that_is_no_number_stops_before_the_weights_change(config: RunConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    trainer = Trainer(config)
+    true_loss = train_module.batch_loss
+
+    def broken(*args: object) -> torch.Tensor:
+        return true_loss(*args) * (float("nan") if trainer.done == 3 else 1.0)
+
+    monkeypatch.setattr(train_module, "batch_loss", broken)
+    with pytest.raises(Diverged, match=r"step 4: loss nan.*rows \[\d+"):
+        trainer.run()
+    state = torch.load(Path(config.out) / "checkpoints" / "step-00000003.pt", weights_only=True)
+    assert all(torch.isfinite(tensor).all() for tensor in state["model"].values())
+
+
+def test_old_checkpoints_are_removed(config: RunConfig) -> None:
+    Trainer(replace(config, keep=2)).run()
+    assert [path.name for path in sorted((Path(config.out) / "checkpoints").iterdir())] == ["step-00000004.pt", "step-00000006.pt"]
+
+
+def test_a_finished_run_is_not_overwritten(config: RunConfig) -> None:
+    Trainer(config).run()
+    with pytest.raises(CheckpointError, match="pass --resume"):
+        Trainer(config)
+    assert Trainer(replace(config, resume=True)).run().steps == 6
+    assert len(events(config.out)) == 6
+
+
+def test_resume_refuses_another_run(config: RunConfig, tmp_path: Path) -> None:
+    Trainer(config).run()
+    resumed = replace(config, resume=True)
+    other = write_dataset(tmp_path / "other", random_rows(12, SEQ_LEN, VOCAB, seed=5), seq_len=SEQ_LEN, vocab_size=VOCAB)
+    for changed, told in (
+        (replace(resumed, data=str(other)), "dataset digest"),
+        (replace(resumed, seed=1), "with seed 0, not 1"),
+        (replace(resumed, batch_tokens=SEQ_LEN), "with rows per step 4, not 1"),
+        (replace(resumed, model="10m"), "model layers 4, not 6"),
+    ):
+        with pytest.raises(CheckpointError, match=told):
+            Trainer(changed)
+    same = write_dataset(
+        tmp_path / "tok", random_rows(12, SEQ_LEN, VOCAB), seq_len=SEQ_LEN, vocab_size=VOCAB, rows_per_shard=5, tokenizer_sha256="8" * 64
+    )
+    with pytest.raises(CheckpointError, match="tokenizer 7777"):
+        Trainer(replace(resumed, data=str(same)))
+
+
+def test_a_damaged_checkpoint_is_named(config: RunConfig) -> None:
+    Trainer(config).run()
+    path = Path(config.out) / "checkpoints" / "step-00000006.pt"
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(CheckpointError, match=r"step-00000006\.pt can't be read"):
+        Trainer(replace(config, resume=True))
+
+
+def test_validation_must_go_with_the_training_data(config: RunConfig, data: Path, tmp_path: Path) -> None:
+    shorter = write_dataset(tmp_path / "short", random_rows(3, 16, VOCAB), seq_len=16, vocab_size=VOCAB)
+    wider = write_dataset(tmp_path / "wide", random_rows(3, SEQ_LEN, 90), seq_len=SEQ_LEN, vocab_size=90)
+    for folder, told in ((shorter, "seq_len 16"), (wider, "vocab_size 90"), (data, "the training data itself")):
+        with pytest.raises(DataError, match=told):
+            Trainer(replace(config, validation=str(folder)))
+
+
+def test_steps_are_of_whole_rows(config: RunConfig) -> None:
+    with pytest.raises(ConfigError, match="multiple of the dataset's row length, 32"):
+        Trainer(replace(config, batch_tokens=100))
+
+
+def test_the_unigram_loss_by_hand(tmp_path: Path) -> None:
+    """Four training tokens over a vocabulary of three, each counted once more: p = 1/7, 4/7, 2/7. Padding is not counted."""
+    train = open_dataset(write_dataset(tmp_path / "t", [[[1, 1, 1], [2]]], seq_len=6, vocab_size=3))
+    held = open_dataset(write_dataset(tmp_path / "v", [[[0, 1, 2], [2, 2]]], seq_len=6, vocab_size=3))
+    wanted = -(math.log(4 / 7) + 2 * math.log(2 / 7)) / 3
+    assert unigram_loss(train, HeldOut(held, 1, 1), seed=0) == pytest.approx(wanted)
+
+
+def test_the_command_line(config: RunConfig, validation: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    told = ["--data", config.data, "--validation", str(validation), "--out", config.out, "--steps", "2", "--batch-tokens", "64"]
+    assert main([*told, "--log-every", "1", "--verify"]) == 0
+    lines = capsys.readouterr().err.splitlines()
+    assert any("step 1/2  loss 4." in line and "tokens/s" in line and "left" in line for line in lines)
+    assert any("step 2  validation loss" in line and "unigram" in line for line in lines)
+    (event,) = events(config.out, "validation_loss")
+    assert (event["step"], event["unigram_loss"] > 0) == (2, True)
+    assert main(told) == 1
+    assert capsys.readouterr().err.startswith("error: ")
+    assert main(["--data", "nowhere", "--out", config.out]) == 1
+    assert main(["--data", config.data, "--out", config.out, "--steps", "0"]) == 1
+    assert "--steps is 0: it must be at least 1" in capsys.readouterr().err
+
+
+def test_a_damaged_shard_is_refused_before_the_first_step(config: RunConfig, data: Path) -> None:
+    shard = sorted(data.glob("*.arrow"))[1]
+    content = bytearray(shard.read_bytes())
+    content[len(content) // 2] ^= 1
+    shard.write_bytes(bytes(content))
+    with pytest.raises(DataError, match=r"00001-of-00003\.arrow is damaged"):
+        Trainer(replace(config, verify=True))
+    assert not Path(config.out).exists()
