@@ -9,7 +9,7 @@ PYTHON ?= python3
 recipe ?=
 out ?= out
 model ?= debug
-steps ?= 300
+steps ?=
 comma := ,
 
 venv := .venv
@@ -34,7 +34,8 @@ status inspect report verify: $(venv)/.base
 	@$(bin)/tokenmill $@ $(common)
 
 train: $(venv)/.train
-	@$(bin)/python -m trainer --run $(out)/$(recipe) --model $(model) --steps $(steps)
+	@$(bin)/python -m trainer --data $(out)/$(recipe)/dataset/train --validation $(out)/$(recipe)/dataset/validation \
+		--model $(model) $(if $(steps),--steps $(steps)) --out $(out)/$(recipe)/trained-$(model)
 
 test: $(venv)/.dev $(venv)/.train
 	@$(bin)/python -m pytest

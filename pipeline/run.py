@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -104,8 +105,18 @@ def run(recipe: Recipe, options: Options, watch: Watch) -> Run:
             if wave[0].step.name == "extract":
                 check_floors(state)
     state.seconds = time.monotonic() - start
-    _write_run_file(state, options)
+    state.folder.write_json(RUN_FILE, run_facts(state, options))
+    _link_dataset(state)
     return state
+
+
+def _link_dataset(state: Run) -> None:
+    """On a disk, `dataset` always leads to the shards of the last run; elsewhere run.json says where they are."""
+    if state.folder.is_local:
+        link = Path(state.folder.path("dataset"))
+        aside = link.with_name(f".dataset-{os.getpid()}")
+        aside.symlink_to(state.stages["pack"].stage.folder, target_is_directory=True)
+        aside.replace(link)
 
 
 class _Lazy:
@@ -201,10 +212,6 @@ def check_floors(state: Run) -> None:
     if short:
         missing = "; missing: " + "; ".join(state.lock.missing) if state.lock.missing else ""
         raise SourceError("too little text: " + "; ".join(short) + missing + "; lower `floor` in the recipe, or give more inputs")
-
-
-def _write_run_file(state: Run, options: Options) -> None:
-    state.folder.write_json(RUN_FILE, run_facts(state, options))
 
 
 def run_facts(state: Run, options: Options) -> dict[str, Any]:
