@@ -144,6 +144,20 @@ def test_a_file_cut_anywhere_is_an_error_that_names_it(tmp_path: Path, kind: str
             found(tmp_path / ("pages.tar" if kind == "tar" else "pages"), whole[:end], max_ratio=10**6)
 
 
+def test_what_stands_behind_the_end_of_a_tar_is_checked_too(tmp_path: Path) -> None:
+    """The checksum of a gzip stream comes last: an archive is not sound before it was seen."""
+    data = COMPRESS[".gz"](tar(FILES) + bytes(4 << 20))
+    with pytest.raises(SourceError, match="t "):
+        found(tmp_path / "t", data[:-6])
+    with pytest.raises(SourceError, match="10 bytes are missing at its end"):
+        found(tmp_path / "t", deb(FILES, "")[:-10])
+
+
+def test_members_of_odd_size_in_a_package_are_padded(tmp_path: Path) -> None:
+    data = ar({"debian-binary": b"2.0\n", "_odd": b"odd", "data.tar": tar(FILES)})
+    assert len(found(tmp_path / "t", data)) == len(FILES)
+
+
 def test_a_broken_tar_header_is_not_taken_for_the_end(tmp_path: Path) -> None:
     data = bytearray(tar(FILES))
     data[1024 + 150] ^= 1  # in the checksum of the second header

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import multiprocessing
 import os
@@ -76,6 +77,17 @@ def test_a_second_run_needs_no_apt(tmp_path: Path, repository: Repository, monke
     first = debian(tmp_path / "cache", packages=["rivers-doc", "lakes"], apt_options=repository.options)
     no_apt(monkeypatch)
     assert debian(tmp_path / "cache", packages=["rivers-doc", "lakes"], apt_options=repository.options) == first
+
+
+def test_lists_are_asked_for_again_after_a_day(tmp_path: Path, repository: Repository) -> None:
+    cache, options = tmp_path / "cache", repository.options
+    debian(cache, packages=["hills"], apt_options=options)
+    repository.add("seas", {})
+    with pytest.warns(MissingInput, match="seas"):
+        debian(cache, packages=["seas"], apt_options=options)
+    (stamp,) = cache.glob("*/apt/updated")
+    os.utime(stamp, (1e9, 1e9))
+    assert debian(cache, packages=["seas"], apt_options=options)
 
 
 def test_one_call_fetches_for_many(tmp_path: Path, repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -199,6 +211,9 @@ def test_a_killed_run_leaves_a_cache_that_the_next_one_mends(tmp_path: Path, rep
         time.sleep(0.02)
     run.send_signal(signal.SIGKILL)
     run.wait()
+    (lock,) = (tmp_path / "cache").glob("*/lock")
+    with open(lock) as held, pytest.raises(BlockingIOError):  # by apt-get, which has inherited it
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
     (file,) = debian(tmp_path / "cache", packages=["hills"], apt_options=repository.options)
     assert Path(file.path).read_bytes() == (repository.folder / "hills_3.1-4_all.deb").read_bytes()
 

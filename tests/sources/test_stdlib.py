@@ -56,6 +56,8 @@ def test_the_library_that_runs_this(tmp_path: Path) -> None:
     (file,) = python_stdlib(tmp_path)
     documents = list(pages(file))
     assert len(documents) > 300
+    names = [document.locator.split("/") for document in documents]
+    assert names == sorted(names)
     assert {document.format for document in documents} == {"code"}
     assert sum(len(document.content) for document in documents) > 5_000_000
     assert Path(file.path).stat().st_size == file.size
