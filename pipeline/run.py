@@ -106,17 +106,18 @@ def run(recipe: Recipe, options: Options, watch: Watch) -> Run:
                 check_floors(state)
     state.seconds = time.monotonic() - start
     state.folder.write_json(RUN_FILE, run_facts(state, options))
-    _link_dataset(state)
+    _link_results(state)
     return state
 
 
-def _link_dataset(state: Run) -> None:
-    """On a disk, `dataset` always leads to the shards of the last run; elsewhere run.json says where they are."""
+def _link_results(state: Run) -> None:
+    """On a disk, `dataset` and `tokenizer` always lead to what the last run made; elsewhere run.json says where it is."""
     if state.folder.is_local:
-        link = Path(state.folder.path("dataset"))
-        aside = link.with_name(f".dataset-{os.getpid()}")
-        aside.symlink_to(state.stages["pack"].stage.folder, target_is_directory=True)
-        aside.replace(link)
+        for name, key in (("dataset", "pack"), ("tokenizer", "tokenizer")):
+            link = Path(state.folder.path(name))
+            aside = link.with_name(f".{name}-{os.getpid()}")
+            aside.symlink_to(state.stages[key].stage.folder, target_is_directory=True)
+            aside.replace(link)
 
 
 class _Lazy:
