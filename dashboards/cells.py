@@ -50,8 +50,14 @@ def word(text: str, tone: str = "") -> Cell:
     return Cell(text, tone=tone)
 
 
-def documents(number: int | None) -> Cell:
-    return Cell(human.count(number), human.exact(number))
+def number(known: int | None) -> Cell:
+    """A count, rounded; every digit is in the title."""
+    return Cell(human.count(known), human.exact(known))
+
+
+def digits(known: int | None) -> Cell:
+    """A number whose every digit matters."""
+    return Cell(human.exact(known) or "–")
 
 
 def octets(number: int | None) -> Cell:
@@ -66,4 +72,4 @@ def value(known: str | int | float) -> Cell:
     """Any value that a manifest states."""
     if isinstance(known, str):
         return word(known)
-    return documents(known) if isinstance(known, int) else Cell(f"{known:.4g}", human.exact(known))
+    return number(known) if isinstance(known, int) else Cell(f"{known:.4g}", human.exact(known))

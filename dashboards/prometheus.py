@@ -1,6 +1,8 @@
-"""The counters of a run in Prometheus' text format: what grafana.json draws, for a node exporter's textfile collector or a push.
+"""The counters of a run in Prometheus' text format, and what grafana.json draws of them.
 
-Every metric is a gauge of the last run of a recipe: a run is a batch job, and its numbers don't grow while it is scraped.
+`tokenmill report` writes them to metrics.prom: let a node exporter's textfile collector read that file (or push it), and
+import grafana.json into Grafana. Every metric is a gauge of the last run of a recipe: a run is a batch job, and its
+numbers don't grow while they are scraped.
 """
 
 from __future__ import annotations

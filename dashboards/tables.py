@@ -6,9 +6,24 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from dashboards import human
-from dashboards.cells import Cell, Column, Table, columns, documents, octets, portion, table, value, word
+from dashboards.cells import Cell, Column, Table, columns, digits, number, octets, portion, table, value, word
 from dashboards.checks import CHAIN
-from dashboards.model import Check, Counted, DedupeFacts, Funnel, MixRow, RunFacts, ShardSet, SourceFacts, StageFacts, TokenizerFacts
+from dashboards.model import (
+    Check,
+    Cluster,
+    Counted,
+    DedupeFacts,
+    Funnel,
+    InputFacts,
+    Member,
+    MixRow,
+    RunFacts,
+    ShardSet,
+    SourceFacts,
+    StageFacts,
+    Step,
+    TokenizerFacts,
+)
 
 
 def figures(facts: RunFacts) -> list[tuple[str, Cell]]:
@@ -17,12 +32,12 @@ def figures(facts: RunFacts) -> list[tuple[str, Cell]]:
     duplicates = [counted.dropped for stage in facts.of_stage("dedupe") for counted in stage.counted]
     packed = [shards.tokens for shards in facts.shards]
     found = [
-        ("documents read", documents(sum(read)) if read else None),
-        ("duplicates removed", documents(sum(duplicates)) if duplicates else None),
-        ("tokens packed", documents(sum(packed)) if packed else None),
+        ("documents read", number(sum(read)) if read else None),
+        ("duplicates removed", number(sum(duplicates)) if duplicates else None),
+        ("tokens packed", number(sum(packed)) if packed else None),
         ("worst share error", _worst_share(facts)),
         ("positions filled", portion(facts.shards[0].fill) if facts.shards else None),
-        ("took", Cell(human.duration(facts.seconds), f"{facts.seconds:,.3f} s")),
+        ("this run took", Cell(human.duration(facts.seconds), f"{facts.seconds:,.3f} s")),
     ]
     return [(label, cell or word("not run", "dim")) for label, cell in found]
 
@@ -38,14 +53,15 @@ def _worst_share(facts: RunFacts) -> Cell | None:
 
 def funnels(found: Sequence[Funnel]) -> Table:
     """Every step of every source, in documents, bytes of text and tokens."""
-    rows = []
-    for funnel in found:
-        read = next((step.documents for step in funnel.steps if step.documents), None)
-        for step in funnel.steps:
-            of_read = step.documents / read if read and step.documents is not None else None
-            state = documents(step.documents) if step.documents is not None else word("not run", "dim")
-            rows.append([word(funnel.source), word(step.name), state, portion(of_read), octets(step.bytes), documents(step.tokens)])
+    rows = [_step(funnel.source, step, funnel.steps[0].documents) for funnel in found for step in funnel.steps]
     return table("What was left after each step", "Source, Step, #Documents, #Of read, #Text, #Tokens", rows)
+
+
+def _step(source: str, step: Step, read: int | None) -> list[Cell]:
+    done = step.documents is not None
+    of_read = step.documents / read if read and step.documents is not None else None
+    left = number(step.documents) if done else word("not run", "dim")
+    return [word(source), word(step.name), left, portion(of_read), octets(step.bytes), number(step.tokens)]
 
 
 def drops(stage: StageFacts, counted: Counted) -> Table:
@@ -54,7 +70,7 @@ def drops(stage: StageFacts, counted: Counted) -> Table:
     rows = []
     for drop in ordered:
         fraction = drop.documents / counted.read if counted.read else None
-        rows.append((word(drop.reason), documents(drop.documents), portion(fraction, bar=True)))
+        rows.append((word(drop.reason), number(drop.documents), portion(fraction, bar=True)))
     title = f"{stage.stage} dropped {human.count(counted.dropped)} of {human.count(counted.read)} documents"
     return Table(title, columns("Reason, #Documents, #Of those read"), tuple(rows), tuple(drop.samples for drop in ordered))
 
@@ -83,18 +99,30 @@ def _share(source: SourceFacts, plan: MixRow | None, train: ShardSet | None) -> 
         word(source.name),
         portion(source.share),
         portion(packed / train.tokens if train and train.tokens and packed is not None else None),
-        documents(asked),
-        documents(packed),
+        digits(asked),
+        digits(packed),
         word("–") if packed is None or asked is None else Cell(human.signed(packed - asked), tone="good" if packed == asked else "bad"),
-        documents(plan.available if plan else None),
+        number(plan.available if plan else None),
         word(f"{plan.epochs:.2f}" if plan and plan.epochs is not None else "–"),
     ]
 
 
 def shard_sets(found: Sequence[ShardSet]) -> Table:
-    rows = [[word(s.split), documents(len(s.shards)), documents(sum(x.rows for x in s.shards)), documents(s.seq_len), documents(s.tokens),
-             portion(s.fill), unevenness(s), octets(sum(x.bytes for x in s.shards))] for s in found]  # fmt: skip
-    return table("Splits", "Split, #Shards, #Rows, #Tokens per row, #Tokens, #Filled, #Unlike by, #Size", rows)
+    heads = "Split, #Shards, #Rows, #Tokens per row, #Tokens, #Filled, #Unlike by, #Size"
+    return table("Splits", heads, [_shard_set(split) for split in found])
+
+
+def _shard_set(found: ShardSet) -> list[Cell]:
+    return [
+        word(found.split),
+        number(len(found.shards)),
+        number(sum(shard.rows for shard in found.shards)),
+        number(found.seq_len),
+        number(found.tokens),
+        portion(found.fill),
+        unevenness(found),
+        octets(sum(shard.bytes for shard in found.shards)),
+    ]
 
 
 def packing(found: ShardSet) -> list[tuple[str, Cell]]:
@@ -104,11 +132,11 @@ def packing(found: ShardSet) -> list[tuple[str, Cell]]:
 
 def unevenness(found: ShardSet) -> Cell:
     """The largest distance between a source's share of one shard and its share of all: nought when all are alike."""
-    whole = found.by_source
+    together = found.by_source
     apart = [
-        abs(shard.by_source.get(name, 0) / shard.tokens - whole[name] / found.tokens)
+        abs(shard.by_source.get(name, 0) / shard.tokens - together[name] / found.tokens)
         for shard in found.shards
-        for name in whole
+        for name in together
         if shard.tokens
     ]
     return portion(max(apart, default=0.0))
@@ -120,7 +148,7 @@ def tokenizer(found: TokenizerFacts) -> Table:
     rows = []
     for row in found.rows:
         ratio = row.bytes_per_token
-        cells = [word(row.source), octets(row.bytes), documents(row.tokens), word(f"{ratio:.3f}" if ratio is not None else "–")]
+        cells = [word(row.source), octets(row.bytes), number(row.tokens), word(f"{ratio:.3f}" if ratio is not None else "–")]
         rows.append((*cells, *(value(row.numbers[name]) if name in row.numbers else word("–") for name in extras)))
     heads = (*columns("Source, #Text, #Tokens, #Bytes per token"), *(Column(name, number=True) for name in extras))
     return Table("The tokenizer on held-out text", heads, tuple(rows))
@@ -129,22 +157,28 @@ def tokenizer(found: TokenizerFacts) -> Table:
 def cluster_sizes(found: DedupeFacts) -> list[tuple[str, int]]:
     """Clusters by size, the sizes above five in doubling ranges."""
     ranges: dict[tuple[int, int], int] = defaultdict(int)
-    for number, clusters in found.sizes.items():
-        low = number if number <= 5 else max(6, 1 << (number.bit_length() - 1))
-        high = number if number <= 5 else (1 << number.bit_length()) - 1
+    for size, clusters in found.sizes.items():
+        low = size if size <= 5 else max(6, 1 << (size.bit_length() - 1))
+        high = size if size <= 5 else (1 << size.bit_length()) - 1
         ranges[low, high] += clusters
     return [(str(low) if low == high else f"{low}–{high}", clusters) for (low, high), clusters in sorted(ranges.items())]
 
 
 def largest_clusters(found: DedupeFacts) -> Table:
-    rows = []
-    for cluster in found.largest:
-        for index, member in enumerate(cluster.members):
-            name, number = (Cell(cluster.id[:12], cluster.id), documents(cluster.size)) if index == 0 else (word(""), word(""))
-            fate = word("kept", "good") if member.kept else word("removed")
-            alike = word(f"{member.jaccard:.3f}" if member.jaccard is not None else "–")
-            rows.append([name, number, word(member.source), fate, alike, word(human.clean(member.excerpt, 200))])
+    """A row for each document shown; the first of each cluster carries its name and size."""
+    rows = [_member(cluster, member, first=index == 0) for cluster in found.largest for index, member in enumerate(cluster.members)]
     return table("The largest clusters", "Cluster, #Documents, Source, Fate, #Jaccard, Begins", rows)
+
+
+def _member(cluster: Cluster, member: Member, first: bool) -> list[Cell]:
+    return [
+        Cell(cluster.id[:12], cluster.id) if first else word(""),
+        number(cluster.size) if first else word(""),
+        word(member.source),
+        word("kept", "good") if member.kept else word("removed"),
+        word(f"{member.jaccard:.3f}" if member.jaccard is not None else "–"),
+        word(human.clean(member.excerpt, 200)),
+    ]
 
 
 def times(facts: RunFacts) -> Table:
@@ -153,11 +187,8 @@ def times(facts: RunFacts) -> Table:
     for stage in facts.stages:
         groups[stage.stage].append(stage)
     longest = max((stage.seconds for stage in facts.stages), default=0.0) or 1.0
-    return table(
-        "Time by stage",
-        "Stage, State, #Tasks, #Wall, #Work, #At once, #Documents/s, #Written",
-        [_time(name, group, longest) for name, group in groups.items()],
-    )
+    heads = "Stage, State, #Tasks, #Wall, #Work, #At once, #Documents/s, #Written"
+    return table("Time by stage", heads, [_time(name, group, longest) for name, group in groups.items()])
 
 
 def _time(name: str, group: Sequence[StageFacts], longest: float) -> list[Cell]:
@@ -165,11 +196,15 @@ def _time(name: str, group: Sequence[StageFacts], longest: float) -> list[Cell]:
     read = sum(counted.read for stage in group for counted in stage.counted)
     state = _state(group)
     return [
-        word(name), word(state, "" if state == "ran" else "dim"), documents(sum(stage.tasks for stage in group)),
-        Cell(human.duration(wall), f"{wall:,.3f} s", bar=wall / longest), Cell(human.duration(work), f"{work:,.3f} s"),
-        word(f"{work / wall:.1f}" if wall else "–"), documents(round(read / wall)) if wall and read else word("–"),
+        word(name),
+        word(state, "" if state == "ran" else "dim"),
+        number(sum(stage.tasks for stage in group)),
+        Cell(human.duration(wall), f"{wall:,.3f} s", bar=wall / longest),
+        Cell(human.duration(work), f"{work:,.3f} s"),
+        word(f"{work / wall:.1f}" if wall else "–"),
+        number(round(read / wall) if wall and read else None),
         octets(sum(stage.bytes for stage in group)),
-    ]  # fmt: skip
+    ]
 
 
 def _state(group: Sequence[StageFacts]) -> str:
@@ -181,38 +216,35 @@ def _state(group: Sequence[StageFacts]) -> str:
 
 def stages(facts: RunFacts) -> Table:
     """Every stage of the plan, with the folder that holds what it made."""
-    rows = [
-        [word(s.key), word(s.folder), documents(s.files), octets(s.bytes), Cell(human.duration(s.task_seconds), f"{s.task_seconds:,.3f} s")]
-        for s in facts.stages
-    ]
-    return table("Stages", "Stage, Folder, #Files, #Written, #Work", rows)
+    return table("Stages", "Stage, Folder, #Files, #Written, #Work", [_stage(stage) for stage in facts.stages])
+
+
+def _stage(found: StageFacts) -> list[Cell]:
+    work = Cell(human.duration(found.task_seconds), f"{found.task_seconds:,.3f} s")
+    return [word(found.key), word(found.folder), number(found.files), octets(found.bytes), work]
 
 
 def inputs_by_source(facts: RunFacts) -> Table:
     """Files and bytes of each source, and under which licences."""
-    rows = []
-    for source in facts.sources:
-        mine = [found for found in facts.inputs if found.source == source.name]
-        licences = sorted({found.licence for found in mine if found.licence})
-        shown = ", ".join(licences[:6]) + (f" and {len(licences) - 6} more" if len(licences) > 6 else "")
-        rows.append(
-            [
-                word(source.name),
-                documents(len(mine)),
-                octets(sum(found.size for found in mine)),
-                word(shown or "not stated"),
-                word(source.about),
-            ]
-        )
+    rows = [_source(source, [row for row in facts.inputs if row.source == source.name]) for source in facts.sources]
     return table("Inputs by source", "Source, #Files, #Size, Licences, About", rows)
 
 
+def _source(source: SourceFacts, files: Sequence[InputFacts]) -> list[Cell]:
+    licences = sorted({row.licence for row in files if row.licence})
+    shown = ", ".join(licences[:6]) + (f" and {len(licences) - 6} more" if len(licences) > 6 else "")
+    return [word(source.name), number(len(files)), octets(sum(row.size for row in files)), word(shown or "not stated"), word(source.about)]
+
+
 def inputs(facts: RunFacts) -> Table:
-    rows = [
-        [word(i.source), word(i.name), word(i.version), octets(i.size), word(i.licence or "not stated"), Cell(i.sha256[:12], i.sha256)]
-        for i in facts.inputs
-    ]
-    return table("Every input file, as the lock pins it", "Source, Name, Version, #Size, Licence, SHA-256", rows)
+    return table(
+        "Every input file, as the lock pins it", "Source, Name, Version, #Size, Licence, SHA-256", [_input(row) for row in facts.inputs]
+    )
+
+
+def _input(row: InputFacts) -> list[Cell]:
+    digest = Cell(row.sha256[:12], row.sha256)
+    return [word(row.source), word(row.name), word(row.version), octets(row.size), word(row.licence or "not stated"), digest]
 
 
 def checks(found: Sequence[Check]) -> Table:
@@ -224,4 +256,4 @@ def checks(found: Sequence[Check]) -> Table:
 def _check(check: Check) -> list[Cell]:
     verdict = word("✓", "good") if check.holds else word("✗ WRONG", "bad")
     away = Cell(human.signed(check.left - check.right), tone="" if check.holds else "bad")
-    return [verdict, word(check.name), Cell(human.exact(check.left)), Cell(human.exact(check.right)), away]
+    return [verdict, word(check.name), digits(check.left), digits(check.right), away]

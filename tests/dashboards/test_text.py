@@ -47,7 +47,7 @@ def test_wide_characters_line_up_too(facts: RunFacts) -> None:
 def test_numbers_are_those_of_the_facts(facts: RunFacts) -> None:
     text = render_text(facts)
     assert re.search(r"^  documents read +840$", text, re.MULTILINE)
-    assert re.search(r"^web +60\.0 % +60\.0 % +60\.0 k +60\.0 k +±0 ", text, re.MULTILINE)
+    assert re.search(r"^web +60\.0 % +60\.0 % +60,000 +60,000 +±0 ", text, re.MULTILINE)
     assert f"digest               {facts.digest}" in text
 
 
@@ -76,7 +76,7 @@ def test_a_terminal_gets_colours_and_the_same_numbers(facts: RunFacts, monkeypat
     assert "\x1b[32m" in shown
     assert "\x1b[2J" not in shown
     plain = re.sub("\x1b\\[[0-9;]*m", "", shown)
-    assert re.search(r"web +60\.0 % +60\.0 % +60\.0 k +60\.0 k +±0 ", plain)
+    assert re.search(r"web +60\.0 % +60\.0 % +60,000 +60,000 +±0 ", plain)
 
 
 def test_json_holds_everything(facts: RunFacts) -> None:
