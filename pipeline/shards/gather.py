@@ -66,33 +66,48 @@ def _progress(documents: Documents, span: Span, stream: Stream) -> npt.NDArray[n
     return (span.epoch * stream.tokens + span.first + before) / stream.quota
 
 
+class _Chosen(NamedTuple):
+    """The documents of a span: keys, places among all documents from the first key on, and what is taken."""
+
+    keys: npt.NDArray[np.uint64]
+    places: Ints
+    first_token: Ints
+    tokens: Ints
+
+
 def _read(parts: Sequence[PartFile], span: Span, seq_len: int) -> Documents:
     """The documents of one span, its first and last cut as `mixing.cut` says."""
+    chosen = _choose(parts, span, seq_len)
+    rows = _content(parts, chosen)
+    ids = rows.column("ids").combine_chunks()
+    added = {"epoch": np.full(len(chosen.keys), span.epoch), "first_token": chosen.first_token, "tokens": chosen.tokens}
+    facts = pa.table({**{name: rows.column(name) for name in FACTS.names if name not in added}, **added})
+    starts = ids.offsets.to_numpy()[:-1] - ids.offsets[0].as_py() + chosen.first_token
+    return Documents(facts.select(FACTS.names).cast(FACTS), chosen.keys, starts, ids.flatten().to_numpy())
+
+
+def _choose(parts: Sequence[PartFile], span: Span, seq_len: int) -> _Chosen:
+    """Find the documents that lie between the cuts, by the lengths of all documents in the span's buckets."""
     index = _rows(parts, bucket_start(span.buckets[0]), bucket_start(span.buckets[1]), INDEX)
     index = index.take(_order(index))
     keys, lengths = index.column("key").to_numpy(), index.column("n_tokens").to_numpy()
     ends = span.start + np.cumsum(lengths)
+    starts = ends - lengths
     low, high = (cut(position, ends, lengths, span.limit, seq_len) for position in (span.first, span.last))
-    chosen = np.flatnonzero((ends > low) & (ends - lengths < high) & (lengths > 0))
-    first_token = np.maximum(low - (ends - lengths)[chosen], 0)
-    tokens = np.minimum(ends[chosen], high) - (ends - lengths)[chosen] - first_token
-    if tokens.sum() != high - low:
+    tokens = np.minimum(ends, high) - np.maximum(starts, low)
+    places = np.flatnonzero(tokens > 0)
+    if tokens[places].sum() != high - low:
         raise StorageError(f"{span.source}: its tokenized parts don't hold what their histograms say: remove them and run again")
-    rows = _content(parts, keys, chosen)
-    ids = rows.column("ids").combine_chunks()
-    added = {"epoch": np.full(len(chosen), span.epoch), "first_token": first_token, "tokens": tokens}
-    facts = pa.table({**{name: rows.column(name) for name in FACTS.names if name not in added}, **added})
-    starts = ids.offsets.to_numpy()[:-1] - ids.offsets[0].as_py() + first_token
-    return Documents(facts.select(FACTS.names).cast(FACTS), keys[chosen], starts, ids.flatten().to_numpy())
+    first = np.searchsorted(keys, keys[places[:1]])
+    return _Chosen(keys[places], places - first, np.maximum(low - starts, 0)[places], tokens[places])
 
 
-def _content(parts: Sequence[PartFile], keys: npt.NDArray[np.uint64], chosen: Ints) -> pa.Table:
-    """Whole rows of the chosen documents; `keys` are those of all documents around them, in order."""
-    if not len(chosen):
+def _content(parts: Sequence[PartFile], chosen: _Chosen) -> pa.Table:
+    """Whole rows of the chosen documents, out of those between the first key and the last."""
+    if not len(chosen.keys):
         return TOKENIZED.empty_table()
-    rows = _rows(parts, int(keys[chosen[0]]), int(keys[chosen[-1]]) + 1, TOKENIZED.names)
-    first = int(np.searchsorted(keys, keys[chosen[0]]))
-    return rows.take(_order(rows).take(pa.array(chosen - first)))
+    rows = _rows(parts, int(chosen.keys[0]), int(chosen.keys[-1]) + 1, TOKENIZED.names)
+    return rows.take(_order(rows).take(pa.array(chosen.places)))
 
 
 def _rows(parts: Sequence[PartFile], first: int, last: int, columns: list[str]) -> pa.Table:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import numpy as np
@@ -106,9 +106,11 @@ def _write_rows(job: Job, documents: Documents, packing: Packing, rows: np.ndarr
     columns = {"seq_lengths": packing.length, "doc_index": packing.document, "doc_offset": offset}
     data = shard_bytes(rows, packing.row_starts, columns)
     name = data_name(job.task.payload["number"], job.task.payload["of"])
-    with job.create(f"{job.task.payload['split']}/{name}") as file:
+    path = f"{job.task.payload['split']}/{name}"
+    with job.folder.create(path) as file:
         file.write(data)
-    entry = job.written[-1] = replace(job.written[-1], rows=packing.rows)
+    entry = file.entry(path, packing.rows)
+    job.written.append(entry)
     return Shard(
         file=name,
         rows=packing.rows,

@@ -92,6 +92,7 @@ CASES: dict[str, tuple[dict[str, list[int]], dict[str, float], dict[str, Any]]] 
     "documents of exactly a row": ({"web": [64] * 50 + [128] * 10}, {"web": 1}, {"tokens": 3001, "shard_tokens": 300}),
     "documents of one token, and of none": ({"web": [1, 0] * 100, "code": [0, 3]}, {"web": 0.9, "code": 0.1}, {"shard_tokens": 7}),
     "more shards than tokens of a source": ({"web": lognormal(50), "code": [40]}, {"web": 0.999, "code": 0.001}, {"shard_tokens": 100}),
+    "shards smaller than rows": ({"web": lognormal(12), "books": [700]}, {"web": 0.5, "books": 0.5}, {"shard_tokens": 25, "tokens": 800}),
     "a single token": ({"web": [7, 8], "code": [9]}, {"web": 0.5, "code": 0.5}, {"tokens": 1}),
     "nothing": ({"web": [7, 8]}, {"web": 1}, {"tokens": 0}),
 }
