@@ -67,12 +67,14 @@ class Verdicts:
     `reasons`: string array, null = keep. `signals`: the measured columns by short name, for kept and dropped rows alike.
     `text`: the edited texts (large_string) of a filter that edits; null array = unchanged.
     `edits`: how many edits of each kind were made, for the report.
+    `facts` replaces descriptive columns of DOC (lang, date, url, licence) by what was found; a null there leaves them.
     """
 
     reasons: pa.Array
     signals: Mapping[str, pa.Array] = field(default_factory=dict)
     text: pa.Array | None = None
     edits: Mapping[str, int] = field(default_factory=dict)
+    facts: Mapping[str, pa.Array] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, order=True)

@@ -170,12 +170,10 @@ def _citation_width(data: Bytes, start: int, end: int, table: Bytes) -> int:
 
 @kernel
 def _stands_at(data: Bytes, start: int, end: int, wanted: Bytes) -> bool:
-    if end - start < len(wanted):
-        return False
-    for k in range(len(wanted)):
-        if data[start + k] != wanted[k]:
-            return False
-    return True
+    same = 0
+    while same < len(wanted) and start + same < end and data[start + same] == wanted[same]:
+        same += 1
+    return same == len(wanted)
 
 
 @kernel

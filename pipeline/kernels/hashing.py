@@ -87,7 +87,7 @@ def find_or_add(keys: Hashes, item: int, slots: Slots, mask: int, base: int) -> 
             slots[slot] = base + item
             return item
         if keys[known] == key:
-            return known
+            return int(known)
         slot = (slot + 1) & mask
 
 

@@ -23,8 +23,8 @@ def line_shapes(column: Texts, short_chars: int) -> Ints:
     """
     counts = np.zeros((column.rows, 7), np.int64)
     if column.rows:
-        most = int(_most_lines(column.offsets, column.data))
-        keys, slots = np.empty(most, np.uint64), np.zeros(int(slot_mask(most)) + 1, np.int32)
+        most = _most_lines(column.offsets, column.data)
+        keys, slots = np.empty(most, np.uint64), np.zeros(slot_mask(most) + 1, np.int32)
         _line_shapes(column.offsets, column.data, classes(), short_chars, keys, slots, counts)
     return counts
 

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from pipeline.kernels.arrow import Bytes, Ints, encoded
 from pipeline.kernels.compiled import kernel
+from pipeline.kernels.unicode import byte_at
 
 #: Letters of English from the most frequent to the rarest; anything else is rarer still.
 _BY_FREQUENCY = " etaoinsrhldcumfgpwybvkjxzq"
@@ -82,12 +83,10 @@ def lower(byte: int) -> int:
 @kernel
 def starts_with(data: Bytes, start: int, end: int, wanted: Bytes, first: int, last: int) -> bool:
     """Whether data[start:end], its ASCII letters in lower case, starts with wanted[first:last]."""
-    if end - start < last - first:
-        return False
-    for k in range(last - first):
-        if lower(np.int64(data[start + k])) != wanted[first + k]:
-            return False
-    return True
+    length, same = last - first, 0
+    while same < length and start + same < end and lower(byte_at(data, start + same)) == wanted[first + same]:
+        same += 1
+    return same == length
 
 
 @kernel
@@ -95,14 +94,15 @@ def found_phrases(data: Bytes, start: int, end: int, wanted: Phrases) -> int:
     """The groups of all phrases that occur in data[start:end], or-ed together."""
     found = 0
     for i in range(start, end):
-        if wanted.is_anchor[data[i]]:
-            byte = lower(np.int64(data[i]))
-            for phrase in range(len(wanted.groups)):
-                first, last = wanted.offsets[phrase], wanted.offsets[phrase + 1]
-                at = i - wanted.anchors[phrase]
-                if wanted.data[first + wanted.anchors[phrase]] == byte and at >= start:
-                    if starts_with(data, at, end, wanted.data, first, last):
-                        found |= wanted.groups[phrase]
+        if not wanted.is_anchor[data[i]]:
+            continue
+        byte = lower(byte_at(data, i))
+        for phrase in range(len(wanted.groups)):
+            first, last = wanted.offsets[phrase], wanted.offsets[phrase + 1]
+            at = i - wanted.anchors[phrase]
+            rare = wanted.data[first + wanted.anchors[phrase]]
+            if rare == byte and at >= start and starts_with(data, at, end, wanted.data, first, last):
+                found |= wanted.groups[phrase]
     return found
 
 
@@ -113,9 +113,9 @@ def has_flanked(data: Bytes, start: int, end: int, words: Flanked) -> bool:
         return False
     letter = False
     for i in range(start, end - 1):
-        byte = lower(np.int64(data[i]))
+        byte = lower(byte_at(data, i))
         if not letter:
-            key = byte | lower(np.int64(data[i + 1])) << 8
+            key = byte | lower(byte_at(data, i + 1)) << 8
             for word in range(words.buckets[key], words.buckets[key + 1]):
                 first, last = words.offsets[word], words.offsets[word + 1]
                 after = i + last - first
@@ -127,4 +127,4 @@ def has_flanked(data: Bytes, start: int, end: int, words: Flanked) -> bool:
 
 @kernel
 def _is_letter(data: Bytes, i: int) -> bool:
-    return 97 <= lower(np.int64(data[i])) <= 122
+    return 97 <= lower(byte_at(data, i)) <= 122

@@ -36,11 +36,11 @@ class _Scratch(NamedTuple):
     joined: Bytes  # the words' bytes, one word after another, and some zeros
     ends: Ints  # where in `joined` each word ends, after a 0
     chars: Ints  # how many characters end there
+    starts: Ints  # of lines, then of paragraphs
+    stops: Ints
     words: Hashes
     grams: Hashes
     keys: Hashes
-    starts: Ints  # of lines, then of paragraphs
-    stops: Ints
     first: npt.NDArray[np.int32]
     counts: npt.NDArray[np.int32]
     repeated: Bytes
@@ -63,10 +63,11 @@ def repetition_counts(column: Texts) -> Ints:
 
 
 def _scratch(column: Texts) -> _Scratch:
-    room = int(_most_pieces(column.offsets, column.data)) + 2
-    kinds = (np.int64, np.int64, np.uint64, np.uint64, np.uint64, np.int64, np.int64, np.int32, np.int32, np.uint8)
+    room = _most_pieces(column.offsets, column.data) + 2
+    ints, hashes, small = np.empty((4, room), np.int64), np.empty((3, room), np.uint64), np.empty((2, room), np.int32)
     joined = np.empty(int(np.diff(column.offsets).max()) + _PREFIX, np.uint8)
-    return _Scratch(joined, *(np.empty(room, kind) for kind in kinds), np.zeros(int(slot_mask(room)) + 1, np.int32))
+    arrays = (joined, *ints, *hashes, *small, np.empty(room, np.uint8), np.zeros(slot_mask(room) + 1, np.int32))
+    return _Scratch._make(arrays)
 
 
 @kernel

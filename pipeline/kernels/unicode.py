@@ -77,15 +77,21 @@ def lowercase() -> npt.NDArray[np.int32]:
 
 
 @kernel
+def byte_at(data: Bytes, i: int) -> int:
+    """The byte at `i` as a number that can be computed with."""
+    return np.int64(data[i])  # type: ignore[return-value]  # to Numba they are one
+
+
+@kernel
 def wide_point(data: Bytes, i: int, end: int) -> int:
     """The code point of the character of two or more bytes that starts at `i`; 0 when `end` cuts it short."""
-    first = np.int64(data[i])
+    first = byte_at(data, i)
     width = 2 if first < 0xE0 else 3 if first < 0xF0 else 4
     if i + width > end:
         return 0
     point = first & (0x7F >> width)
     for k in range(i + 1, i + width):
-        point = point << 6 | np.int64(data[k]) & 0x3F
+        point = point << 6 | byte_at(data, k) & 0x3F
     return point
 
 
@@ -93,15 +99,15 @@ def wide_point(data: Bytes, i: int, end: int) -> int:
 def class_at(table: Bytes, data: Bytes, i: int, end: int) -> int:
     """The class bits of the character that starts at `i`."""
     if data[i] < 0x80:
-        return np.int64(table[data[i]])
+        return byte_at(table, byte_at(data, i))
     point = wide_point(data, i, end)
-    return np.int64(table[point]) if point < TABLE_SIZE else 0
+    return byte_at(table, point) if point < TABLE_SIZE else 0
 
 
 @kernel
 def continues(data: Bytes, i: int) -> bool:
     """Whether the byte at `i` belongs to a character that started before it."""
-    return (data[i] & 0xC0) == 0x80
+    return byte_at(data, i) & 0xC0 == 0x80
 
 
 @kernel

