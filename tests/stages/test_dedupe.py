@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import tarfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -200,7 +201,7 @@ def test_the_guard_weighs_characters_too(tmp_path: Path) -> None:
 
 
 def test_a_source_of_one_text_keeps_one(tmp_path: Path) -> None:
-    same = text(100, "same")
+    same = text(40, "same")
     run = dedupe(tmp_path, {"web-00000": [(f"{n}", same) for n in range(300)], "web-00001": [(f"b{n}", same) for n in range(300)]}, **FREE)
     check(run)
     assert len(run.kept) == 1
@@ -241,3 +242,13 @@ def test_short_texts_are_compared_whole(tmp_path: Path) -> None:
     check(run)
     assert len(run.kept & {"a", "b"}) == len(run.kept & {"d", "e"}) == 1
     assert {"c", "f", "g"} <= run.kept
+
+
+def test_editions_of_a_book(corpus: Path, tmp_path: Path) -> None:
+    """Real near-copies: chapters of the Rust book that its editions share."""
+    with tarfile.open(corpus / "curated" / "rust-book.tar.gz") as archive:
+        files = [member for member in archive if member.isfile() and member.name.endswith(".md")]
+        docs = [(member.name, archive.extractfile(member).read().decode("utf-8", "replace")) for member in files]
+    run = dedupe(tmp_path, {"curated-00000": docs[::2], "curated-00001": docs[1::2]})
+    check(run)
+    assert sum(reason == "near_duplicate" for reason, _, _ in run.decisions.values()) >= 10

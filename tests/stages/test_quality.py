@@ -17,7 +17,9 @@ from pipeline.job import MANIFEST, Committed, TaskResult
 from pipeline.report import Report
 from pipeline.schema import DECISION, document_id
 from pipeline.stages.classifier import NEGATIVE, POSITIVE, lines, model_of, scores, train
+from pipeline.stages.quality_model import HOLD_OUT_ONE_IN
 from pipeline.storage import Folder
+from pipeline.tokens import order_keys
 from pipeline.worker import LocalStage
 
 SMALL: dict[str, Any] = {"dim": 8, "buckets": 1000, "epochs": 10, "lr": 1.0}
@@ -60,6 +62,18 @@ def test_the_same_documents_make_the_same_bytes(trained, tmp_path: Path, monkeyp
     files = [{entry.name: entry.sha256 for entry in stages.committed["quality_model"].files()} for stages in (trained[0], again)]
     assert files[0] == files[1]
     assert set(files[0]) == {"quality_model.model.bin", "quality_model.card.json"}
+
+
+def test_held_out_documents_leave_no_trace_in_the_model(trained, tmp_path: Path) -> None:
+    """One word in place of a document: of a held-out one the model never knows, of another one it does."""
+    ids = pa.array([document_id("wikipedia", doc[0]) for doc in CORPUS["wikipedia-00000"]])
+    held_out = order_keys(ids, 0, "quality_model", "held out") % np.uint64(HOLD_OUT_ONE_IN) == 0
+    for place, same in ((int(np.flatnonzero(held_out)[0]), True), (int(np.flatnonzero(~held_out)[0]), False)):
+        changed = [*CORPUS["wikipedia-00000"]]
+        changed[place] = (changed[place][0], "changed")
+        corpus = {**CORPUS, "wikipedia-00000": changed}
+        card = train_on(tmp_path / str(same), corpus, positive=["books", "wikipedia"], negative=["web"], max_documents=240)[2]
+        assert (card["sha256"] == trained[2]["sha256"]) == same
 
 
 def test_the_seed_draws_another_sample(trained, tmp_path: Path) -> None:
