@@ -20,6 +20,8 @@ def checks(
             if counted.read or counted.kept or counted.dropped:
                 accounted = counted.kept + counted.dropped
                 yield Check(f"{stage.key}, {counted.source}: documents read = kept + dropped", counted.read, accounted)
+        if "docs" in stage.rows:
+            yield Check(f"{stage.key}: documents kept = rows in its files", sum(row.kept for row in stage.counted), stage.rows["docs"])
     for source in sources:
         yield from _handed_on(source.name, stages)
     for found in shards:

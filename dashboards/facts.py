@@ -5,6 +5,7 @@ A stage that run.json lists and that has no manifest was not finished; the facts
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -103,9 +104,17 @@ def _stage(entry: Mapping[str, Any], stage: Committed | None, samples: Samples) 
     if stage is None:
         return StageFacts(**known, done=False)
     files = stage.files()
-    counted = tuple(_counted(entry["key"], stage, source, samples) for source in _sources_of(stage))
+    rows: Counter[str] = Counter()
+    for file in files:
+        rows[file.kind] += file.rows
     return StageFacts(
-        **known, done=True, tasks=len(stage.results), files=len(files), bytes=sum(file.bytes for file in files), counted=counted
+        **known,
+        done=True,
+        tasks=len(stage.results),
+        files=len(files),
+        bytes=sum(file.bytes for file in files),
+        rows=dict(sorted(rows.items())),
+        counted=tuple(_counted(entry["key"], stage, source, samples) for source in _sources_of(stage)),
     )
 
 

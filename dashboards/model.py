@@ -52,7 +52,10 @@ class Counted:
 
 @dataclass(frozen=True)
 class StageFacts:
-    """One stage of the plan. `done` is false for one that was planned and not finished: it has no counts."""
+    """One stage of the plan. `done` is false for one that was planned and not finished: it has no counts.
+
+    `rows`: of its files, by their kind ("docs", "rejects", "decisions" ...).
+    """
 
     key: str
     stage: str
@@ -66,6 +69,7 @@ class StageFacts:
     tasks: int = 0
     files: int = 0
     bytes: int = 0
+    rows: Mapping[str, int] = field(default_factory=dict)
     counted: tuple[Counted, ...] = ()
 
 

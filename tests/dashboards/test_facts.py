@@ -190,13 +190,14 @@ def wrong(facts: RunFacts) -> list[Check]:
     return [check for check in found if not check.holds]
 
 
-def test_a_lost_document_is_seen_twice(facts: RunFacts) -> None:
-    """Where it was lost, and where the next stage reads one less."""
+def test_a_lost_document_is_seen_everywhere(facts: RunFacts) -> None:
+    """Where it was lost, in the files, and where the next stage reads one less."""
     filtered = next(stage for stage in facts.stages if stage.key == "filter-web")
     counted = replace(filtered.counted[0], kept=filtered.counted[0].kept - 1)
     stages = tuple(replace(stage, counted=(counted,)) if stage is filtered else stage for stage in facts.stages)
     assert [check.name for check in wrong(replace(facts, stages=stages))] == [
         "filter-web, web: documents read = kept + dropped",
+        "filter-web: documents kept = rows in its files",
         "web: documents kept by filter = read by dedupe",
     ]
 
