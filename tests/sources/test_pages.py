@@ -10,7 +10,7 @@ from archive_kit import deb, input_file, tar
 
 from pipeline import registry
 from pipeline.contracts import InputFile, RawDocument
-from pipeline.sources.any import any_
+from pipeline.sources.any import READERS, any_
 from pipeline.sources.pages import pages
 
 TREE = {
@@ -83,6 +83,10 @@ def test_a_damaged_member_is_an_invalid_document(tmp_path: Path, split: str | No
         ("DATA.JSONL", "jsonl"),
         ("data.jsonl.zst", "jsonl"),
         ("data.ndjson.bz2", "jsonl"),
+        ("train-00000-of-00002.parquet", "table"),
+        ("data.arrow", "table"),
+        ("gardening/Posts.xml.gz", "stackexchange"),
+        ("PMC1234.nxml", "jats"),
         ("enwiki-pages-articles.xml.bz2", "mediawiki"),
         ("enwiki-pages-articles1.xml-p1p41242.bz2", "mediawiki"),
         ("tree.tar.gz", "pages"),
@@ -100,9 +104,19 @@ def test_any_chooses_the_reader_by_name(name: str, reader: str, monkeypatch: pyt
     assert next(any_(InputFile(name, name, "", 0))).locator == reader
 
 
+def test_any_chooses_among_readers_that_there_are() -> None:
+    assert set(READERS.values()) <= set(registry.names("reader"))
+
+
 def test_any_counts_files_of_no_known_kind(tmp_path: Path) -> None:
     (tmp_path / "photo.jpeg").write_bytes(b"\xff\xd8")
     assert list(any_(input_file(tmp_path / "photo.jpeg"))) == [RawDocument("", b"", "invalid", meta={"reason": "unknown_kind"})]
+
+
+def test_any_counts_archives_in_which_nothing_is_found(tmp_path: Path) -> None:
+    (tmp_path / "photos.tar").write_bytes(tar({"photo.jpeg": b"\xff\xd8"}))
+    (document,) = any_(input_file(tmp_path / "photos.tar"))
+    assert document == RawDocument("", b"", "invalid", meta={"reason": "nothing_readable_inside"})
 
 
 def test_any_reads_an_archive_through_the_registry(tree: InputFile, tmp_path: Path) -> None:
