@@ -16,6 +16,7 @@ from typing import Any
 import pyarrow as pa
 
 from pipeline.contracts import Task
+from pipeline.errors import StorageError
 from pipeline.report import Report, merged
 from pipeline.storage import FileEntry, Folder, HashingFile, ParquetSink
 
@@ -122,6 +123,13 @@ class Job:
     def source(self) -> str:
         """The source this task's part belongs to."""
         return self.task.name.rpartition("-")[0]
+
+    def own_part(self, role: str, kind: str) -> PartFile:
+        """The file of a kind that a role has of this task's own part; StorageError when it has none."""
+        found = self.inputs.file(role, kind, self.task.name)
+        if found is None:
+            raise StorageError(f"{self.task.name}: the role {role!r} has no {kind!r} file of it: run the stage that writes it again")
+        return found
 
     def name(self, kind: str, suffix: str = "parquet") -> str:
         return f"{self.task.name}.{kind}.{suffix}"

@@ -123,7 +123,7 @@ def _hash_words(starts: Ints, data: Bytes, table: npt.NDArray[np.int32], offsets
                 continue
             else:
                 point = wide_point(data, i, end)
-                folded = np.int64(table[point]) if point < TABLE_SIZE else point
+                folded = np.int64(table[point]) if point < TABLE_SIZE else np.int64(point)
             if 0 < folded < _ALONE:
                 one = (one ^ np.uint64(folded)) * _STEP_1
                 two = (two ^ np.uint64(folded)) * _STEP_2

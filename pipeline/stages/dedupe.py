@@ -15,7 +15,7 @@ from pipeline.registry import stage
 from pipeline.report import Report
 from pipeline.schema import DECISION
 from pipeline.stages import guard
-from pipeline.stages.duplicates import CLUSTERS, REMOVALS, Numbering, part_file
+from pipeline.stages.duplicates import CLUSTERS, REMOVALS, Numbering
 from pipeline.stages.keyed import read_range
 from pipeline.stages.verify import LARGEST, MEMBERS
 
@@ -25,6 +25,8 @@ CLUSTERS_TASK = "dedupe"
 
 def _guarded(inputs: Inputs, args: Mapping[str, Any]) -> list[Task]:
     """A task for each part and one for the clusters; GuardTripped before any of them has started."""
+    if not inputs.roles.get("verify"):
+        raise StorageError("dedupe reads the role 'verify', and the plan gives it none: it would remove nothing")
     if not args["override_guard"]:
         guard.check(inputs, args["max_removed"])
     return [*(Task(file.part) for file in inputs.files("signatures", "signatures")), Task(CLUSTERS_TASK)]
@@ -53,7 +55,7 @@ def dedupe(
     report = Report()
     start = Numbering.of(job.inputs).starts[job.task.name]
     with job.parquet("decisions", DECISION) as sink:
-        for batch in part_file(job, "signatures", "signatures").batches(["id"]):
+        for batch in job.own_part("signatures", "signatures").batches(["id"]):
             decided = _decide(batch.column("id"), start, removals)
             sink.write(decided)
             _count(report, job.source, decided)

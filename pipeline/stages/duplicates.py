@@ -17,8 +17,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from pipeline.errors import StorageError
-from pipeline.job import Inputs, Job, PartFile
+from pipeline.job import Inputs
 
 EXACT, NEAR = "exact_duplicate", "near_duplicate"
 
@@ -72,11 +71,3 @@ class Numbering:
     def span(self, part: str) -> tuple[int, int]:
         """The first and the last number of a part; the last is smaller than the first when it is empty."""
         return self.starts[part], self.starts[part] + self.rows[part] - 1
-
-
-def part_file(job: Job, role: str, kind: str) -> PartFile:
-    """The file of a kind that belongs to the task's own part; StorageError when the role doesn't have one."""
-    found = job.inputs.file(role, kind, job.task.name)
-    if found is None:
-        raise StorageError(f"{job.task.name}: there is no {kind!r} file of it in the role {role!r}; run that stage again")
-    return found

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from pipeline.job import Job, PartFile
 from pipeline.registry import stage
 from pipeline.report import Report
-from pipeline.stages.duplicates import TEXTS, Numbering, part_file
+from pipeline.stages.duplicates import TEXTS, Numbering
 from pipeline.stages.keyed import read_range, write_sorted
 from pipeline.stages.preference import originals, preferred_first
 
@@ -26,7 +25,7 @@ def gather(job: Job) -> Report:
     """
     members = _members(job)
     rows = members.column("document").to_numpy() - Numbering.of(job.inputs).starts[job.task.name]
-    facts = part_file(job, "signatures", "signatures").table().take(pa.array(rows))
+    facts = job.own_part("signatures", "signatures").table().take(pa.array(rows))
     order = preferred_first(facts)
     carries = np.empty(len(rows), np.bool_)
     carries[order] = originals(facts.column("text_hash").take(pa.array(order))) == np.arange(len(order))
@@ -34,8 +33,8 @@ def gather(job: Job) -> Report:
         "component_key": members.column("component").to_numpy().astype(np.uint64) * _SPREAD,
         "document": members.column("document"),
         **{name: facts.column(name) for name in ("id", "text_hash", "characters", "date")},
-        "keys": _keys(part_file(job, "signatures", "bands"), rows),
-        "text": _texts(part_file(job, "filter", "docs"), rows, carries),
+        "keys": _keys(job.own_part("signatures", "bands"), rows),
+        "text": _texts(job.own_part("filter", "docs"), rows, carries),
     }
     write_sorted(job, "texts", pa.table(columns, schema=TEXTS))
     return Report()
@@ -62,8 +61,7 @@ def _texts(docs: PartFile, rows: np.ndarray, carries: np.ndarray) -> pa.ChunkedA
     chunks = []
     start = 0
     for batch in docs.batches(["text"]):
-        here = np.flatnonzero((rows >= start) & (rows < start + batch.num_rows))
-        places = pa.array(rows[here] - start, mask=~carries[here])
-        chunks.append(pc.take(batch.column("text"), places))
+        first, last = np.searchsorted(rows, [start, start + batch.num_rows])
+        chunks.append(batch.column("text").take(pa.array(rows[first:last] - start, mask=~carries[first:last])))
         start += batch.num_rows
     return pa.chunked_array(chunks, pa.large_string())

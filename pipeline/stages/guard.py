@@ -71,13 +71,7 @@ def _report(inputs: Inputs, role: str) -> Report:
 def largest_clusters(inputs: Inputs) -> pa.Table:
     """The clusters that the tasks of `verify` describe, from the largest down, whatever task each was judged in."""
     table = pa.concat_tables([CLUSTERS.empty_table(), *(file.table() for file in inputs.files("verify", "clusters"))])
-    order = sorted(range(len(table)), key=_place(table))
-    return table.take(pa.array(order, pa.int64())).combine_chunks()
-
-
-def _place(table: pa.Table):  # type: ignore[no-untyped-def]
-    sizes, clusters = table.column("size").to_pylist(), table.column("cluster").to_pylist()
-    return lambda row: (-sizes[row], clusters[row])
+    return table.sort_by([("size", "descending"), ("cluster", "ascending")]).combine_chunks()  # stable: members stay in order
 
 
 def _text(losses: Sequence[Loss], tripped: Sequence[str], clusters: pa.Table) -> str:

@@ -16,7 +16,6 @@ from pipeline.registry import stage
 from pipeline.report import Report
 from pipeline.schema import DECISION
 from pipeline.stages.classifier import excerpts, lines, open_model, scores
-from pipeline.stages.duplicates import part_file
 from pipeline.survivors import keep_mask
 
 LOW = "quality:low"
@@ -34,7 +33,7 @@ def quality(job: Job, *, drop_lowest: Share = 0.1, threshold: Share | None = Non
     model, card_file = _model_files(job)
     classifier, card = open_model(model), json.loads(card_file.read())
     cut = threshold if threshold is not None else _cut(card, job.source, drop_lowest)
-    docs = part_file(job, "filter", "docs")
+    docs = job.own_part("filter", "docs")
     keep, start = keep_mask(job.inputs, docs), 0
     report = Report()
     with job.parquet("decisions", DECISION) as sink:

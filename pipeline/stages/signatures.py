@@ -11,7 +11,7 @@ from pipeline.job import Job
 from pipeline.kernels.minhash import Sketches, sketch
 from pipeline.registry import stage
 from pipeline.report import Report
-from pipeline.stages.duplicates import BANDS, SIGNATURES, part_file
+from pipeline.stages.duplicates import BANDS, SIGNATURES
 from pipeline.stages.keyed import write_sorted
 
 
@@ -24,7 +24,7 @@ def signatures(job: Job, *, shingle_words: PositiveInt = 5, bands: PositiveInt =
     """
     report = Report()
     keys: list[np.ndarray] = []
-    docs = part_file(job, "filter", "docs")
+    docs = job.own_part("filter", "docs")
     with job.parquet("signatures", SIGNATURES) as sink:
         for batch in docs.batches(["id", "text", "date"]):
             found = sketch(batch.column("text"), shingle_words, bands, rows)
