@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from pipeline.download import Lock
-from pipeline.recipe import Recipe
+from pipeline.recipe import Recipe, Source
 
 #: Bytes of extracted text for one byte of input file, by the file's ending: how much its packing hides.
 TEXT_PER_INPUT: Mapping[str, float] = {
@@ -20,8 +20,9 @@ TEXT_PER_INPUT: Mapping[str, float] = {
 }  # fmt: skip
 #: Bytes of text for one token of the default tokenizer, over all sources.
 BYTES_PER_TOKEN = 3.9
-#: Share of the extracted text that filters, dedupe and quality keep.
-KEPT = 0.75
+#: Share of the extracted text that is kept: of pages that pass FineWeb's rules, and of everything else.
+KEPT_BY_FINEWEB = 0.4
+KEPT = 0.95
 #: Core seconds of the whole way for one million bytes of extracted text, extraction included.
 CORE_SECONDS_PER_MB = 2.5
 #: Bytes written to disk, over all stages, for one byte of extracted text.
@@ -58,7 +59,7 @@ class Estimate:
 def estimate(recipe: Recipe, lock: Lock) -> Estimate:
     """The cost of a run from its locked inputs."""
     text = {source.name: sum(_text_bytes(item.file.path, item.file.size) for item in lock.of(source.name)) for source in recipe.sources}
-    tokens = {name: int(size * KEPT / BYTES_PER_TOKEN) for name, size in text.items()}
+    tokens = {source.name: int(text[source.name] * _kept(source) / BYTES_PER_TOKEN) for source in recipe.sources}
     reach = {s.name: tokens[s.name] * s.max_epochs / s.share for s in recipe.sources if s.share > 0}
     binding = min(reach, key=lambda name: (reach[name], name))
     total = int(reach[binding])
@@ -76,6 +77,12 @@ def estimate(recipe: Recipe, lock: Lock) -> Estimate:
     )
     everything = sum(text.values())
     return Estimate(rows, total, binding, int(everything * DISK_PER_TEXT), everything / 1e6 * CORE_SECONDS_PER_MB)
+
+
+def _kept(source: Source) -> float:
+    strict = any(step.name == "fineweb" for step in source.filters)
+    dropped = source.quality.args["drop_lowest"] if source.quality is not None else 0.0
+    return (KEPT_BY_FINEWEB if strict else KEPT) * (1.0 - dropped)
 
 
 def _text_bytes(path: str, size: int) -> int:
