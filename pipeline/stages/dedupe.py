@@ -15,9 +15,9 @@ from pipeline.registry import stage
 from pipeline.report import Report
 from pipeline.schema import DECISION
 from pipeline.stages import guard
+from pipeline.stages.clusters import merge
 from pipeline.stages.duplicates import CLUSTERS, REMOVALS, Numbering
 from pipeline.stages.keyed import read_range
-from pipeline.stages.verify import LARGEST, MEMBERS
 
 #: The task that writes the clusters; every other one writes the decisions of the part it is named after.
 CLUSTERS_TASK = "dedupe"
@@ -92,11 +92,8 @@ def _count(report: Report, source: str, decided: pa.RecordBatch) -> None:
 
 
 def _write_clusters(job: Job) -> Report:
-    """The largest clusters of all tasks of `verify`; at most LARGEST of them, MEMBERS documents of each."""
-    table = guard.largest_clusters(job.inputs).slice(0, LARGEST * MEMBERS)
-    heads = table.column("cluster").to_numpy(zero_copy_only=False)
-    number = np.cumsum(np.append(0, heads[1:] != heads[:-1])) if len(heads) else np.empty(0, np.int64)
+    """The largest clusters that the tasks of `verify` have described."""
     with job.parquet("clusters", CLUSTERS) as sink:
-        for batch in table.filter(pa.array(number < LARGEST)).to_batches():
+        for batch in merge(file.table() for file in job.inputs.files("verify", "clusters")).to_batches():
             sink.write(batch)
     return Report()

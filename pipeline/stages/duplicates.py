@@ -42,7 +42,7 @@ TEXTS = _schema(
 )  # fmt: skip
 #: Documents to remove, sorted; `twin` is the id of the kept document that each was removed for.
 REMOVALS = _schema(document=pa.int64(), reason=pa.string(), twin=pa.string(), jaccard=pa.float64())
-#: The largest clusters, from the largest down, a kept document followed by some of those removed for it.
+#: The largest clusters of each source: a kept document, then some of those removed for it (see `clusters`).
 CLUSTERS = _schema(
     cluster=pa.string(), size=pa.int64(), id=pa.string(), source=pa.string(), part=pa.string(), kept=pa.bool_(), twin=pa.string(),
     jaccard=pa.float64(), excerpt=pa.string(),

@@ -10,7 +10,7 @@ import pyarrow as pa
 from pipeline.errors import GuardTripped
 from pipeline.job import Inputs
 from pipeline.report import Report, merged
-from pipeline.stages.duplicates import CLUSTERS
+from pipeline.stages.clusters import merge
 
 #: The share of a source that may go where the recipe says nothing else.
 MAX_REMOVED = 0.5
@@ -52,7 +52,8 @@ def check(inputs: Inputs, max_removed: float | Mapping[str, float]) -> None:
     losses = list(losses_of(_report(inputs, "signatures"), _report(inputs, "verify"), max_removed))
     tripped = [loss.source for loss in losses if loss.too_much]
     if tripped:
-        raise GuardTripped(_text(losses, tripped, largest_clusters(inputs)))
+        clusters = merge(file.table() for file in inputs.files("verify", "clusters"))
+        raise GuardTripped(_text(losses, tripped, clusters))
 
 
 def losses_of(there: Report, going: Report, max_removed: float | Mapping[str, float]) -> Iterable[Loss]:
@@ -66,12 +67,6 @@ def losses_of(there: Report, going: Report, max_removed: float | Mapping[str, fl
 
 def _report(inputs: Inputs, role: str) -> Report:
     return merged(stage.report for stage in inputs.roles.get(role, ()))
-
-
-def largest_clusters(inputs: Inputs) -> pa.Table:
-    """The clusters that the tasks of `verify` describe, from the largest down, whatever task each was judged in."""
-    table = pa.concat_tables([CLUSTERS.empty_table(), *(file.table() for file in inputs.files("verify", "clusters"))])
-    return table.sort_by([("size", "descending"), ("cluster", "ascending")]).combine_chunks()  # stable: members stay in order
 
 
 def _text(losses: Sequence[Loss], tripped: Sequence[str], clusters: pa.Table) -> str:

@@ -22,14 +22,13 @@ from pipeline.kernels.leaders import choose
 from pipeline.kernels.shingles import shingle_sets
 from pipeline.registry import stage
 from pipeline.report import Report
+from pipeline.stages.clusters import describe
 from pipeline.stages.duplicates import CLUSTERS, EXACT, NEAR, REMOVALS, TEXTS
 from pipeline.stages.keyed import key_ranges, read_range, write_sorted
 from pipeline.stages.preference import originals, preferred_first, source_rank
 
 #: Compressed texts that a task judges; their number changes nothing but memory.
 BYTES_PER_TASK = 64 << 20
-#: Clusters a task describes, documents of each, and characters of each document: enough to see what is being removed.
-LARGEST, MEMBERS, EXCERPT = 500, 20, 200
 
 
 class Verdict(NamedTuple):
@@ -55,7 +54,7 @@ def verify(job: Job, *, threshold: float, priority: Sequence[str], shingle_words
     verdict = judge(suspects, threshold, shingle_words)
     write_sorted(job, "removals", _removals(suspects, verdict))
     with job.parquet("clusters", CLUSTERS) as sink:
-        for batch in _clusters(suspects, verdict).to_batches():
+        for batch in describe(suspects, verdict.twin, verdict.jaccard).to_batches():
             sink.write(batch)
     return _report(suspects, verdict)
 
@@ -109,36 +108,6 @@ def _removals(suspects: pa.Table, verdict: Verdict) -> pa.Table:
         "jaccard": pa.array(verdict.jaccard[removed]),
     }
     return pa.table(columns, schema=REMOVALS)
-
-
-def _clusters(suspects: pa.Table, verdict: Verdict) -> pa.Table:
-    """The largest clusters, each with its first members in order of preference, the kept one at their head."""
-    rows = np.arange(len(suspects))
-    head = np.where(verdict.twin >= 0, verdict.twin, rows)
-    sizes = np.bincount(head, minlength=len(rows))
-    heads = np.flatnonzero(sizes > 1)
-    largest = heads[np.argsort(-sizes[heads], kind="stable")][:LARGEST]
-    members = [found[:MEMBERS] for found in _members(head, largest)]
-    shown = np.concatenate([np.empty(0, np.int64), *members])
-    texts = suspects.column("text").take(pa.array(originals(suspects.column("text_hash"))[shown]))
-    columns = {
-        "cluster": suspects.column("id").take(pa.array(head[shown])),
-        "size": sizes[head[shown]],
-        **{name: suspects.column(name).take(pa.array(shown)) for name in ("id", "source", "part")},
-        "kept": verdict.twin[shown] < 0,
-        "twin": suspects.column("id").take(pa.array(verdict.twin[shown], mask=verdict.twin[shown] < 0)),
-        "jaccard": pa.array(verdict.jaccard[shown], mask=verdict.twin[shown] < 0),
-        "excerpt": pc.utf8_slice_codeunits(texts, 0, EXCERPT).cast(pa.string()),
-    }
-    return pa.table(columns, schema=CLUSTERS)
-
-
-def _members(head: np.ndarray, wanted: np.ndarray) -> list[np.ndarray]:
-    """The rows under each of the wanted heads, ascending: the head, being preferred, is the first of its own."""
-    order = np.argsort(head, kind="stable")
-    starts = np.searchsorted(head[order], wanted)
-    ends = np.searchsorted(head[order], wanted, side="right")
-    return [order[start:end] for start, end in zip(starts, ends, strict=True)]
 
 
 def _report(suspects: pa.Table, verdict: Verdict) -> Report:

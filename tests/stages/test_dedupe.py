@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeline.errors import GuardTripped
-from pipeline.stages import candidates, keyed, verify
+from pipeline.stages import candidates, clusters, keyed, verify
 
 FREE = {"max_removed": 1.0}
 
@@ -134,6 +134,8 @@ def test_the_same_decisions_however_the_work_is_divided(tmp_path: Path, monkeypa
 def test_the_same_bytes_for_any_number_and_order_of_tasks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     documents = mixed_corpus("bytes")
     parts = arranged(documents, 2, "bytes")
+    monkeypatch.setattr(clusters, "LARGEST", 4)
+    monkeypatch.setattr(clusters, "MEMBERS", 3)
     files = []
     for tasks in (1, 16):
         divide(monkeypatch, tasks, 14 * len(documents))
@@ -205,11 +207,10 @@ def test_a_source_of_one_text_keeps_one(tmp_path: Path) -> None:
     run = dedupe(tmp_path, {"web-00000": [(f"{n}", same) for n in range(300)], "web-00001": [(f"b{n}", same) for n in range(300)]}, **FREE)
     check(run)
     assert len(run.kept) == 1
-    clusters = _clusters(run)
-    assert set(clusters.column("size").to_pylist()) == {600}
-    assert len(clusters) == verify.MEMBERS
-    assert clusters.column("kept").to_pylist() == [True] + [False] * (verify.MEMBERS - 1)
-    assert clusters.column("excerpt").to_pylist() == [same[: verify.EXCERPT]] * verify.MEMBERS
+    shown = _clusters(run)
+    assert set(shown.column("size").to_pylist()) == {600}
+    assert shown.column("kept").to_pylist() == [True] + [False] * (clusters.MEMBERS - 1)
+    assert shown.column("excerpt").to_pylist() == [same[: clusters.EXCERPT]] * clusters.MEMBERS
 
 
 def _clusters(run: Dedupe) -> pa.Table:
@@ -227,6 +228,17 @@ def test_the_largest_clusters_come_first_with_their_kept_document(tmp_path: Path
         assert row["twin"] == (None if row["kept"] else row["cluster"])
         assert row["jaccard"] == (None if row["kept"] else 1.0)
         assert (row["source"], row["part"]) == ("web", "web-00000")
+
+
+def test_every_source_sees_its_own_largest_clusters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten clusters of the web don't hide the one of the books, nor twenty pages the one book removed with them."""
+    monkeypatch.setattr(clusters, "LARGEST", 2)
+    monkeypatch.setattr(clusters, "MEMBERS", 3)
+    web = [(f"{n}/{copy}", text(50, f"web {n}"), "2024") for n in range(10) for copy in range(10 + n)]
+    books = [(f"b{copy}", text(50, "book")) for copy in range(2)] + [("quoted", text(50, "web 9"))]
+    rows = _clusters(dedupe(tmp_path, {"web-00000": web, "books-00000": books}, **FREE)).to_pylist()
+    assert [row["size"] for row in rows] == [20] * 3 + [18] * 3 + [2] * 2
+    assert {row["source"] for row in rows[1:3]} == {"web", "books"}
 
 
 def test_empty_parts_and_an_empty_corpus(tmp_path: Path) -> None:
