@@ -15,7 +15,7 @@ from pipeline.kernels.arrow import texts
 def code(
     docs: pa.RecordBatch,
     *,
-    max_line: int | None = 1000,
+    max_longest_line: int | None = 1000,
     max_mean_line: float | None = 100.0,
     min_alnum: float | None = 0.25,
 ) -> Verdicts:
@@ -31,7 +31,7 @@ def code(
         "alnum": ratio(counts[kernel.ALNUM_CHARS], counts[kernel.CHARS]),
     }
     rules = Rules("code", docs.num_rows)
-    rules.at_most("long_line", measured["longest_line"], max_line)
+    rules.at_most("long_line", measured["longest_line"], max_longest_line)
     rules.at_most("long_lines", measured["mean_line"], max_mean_line)
     rules.at_least("few_alnum", measured["alnum"], min_alnum)
     return Verdicts(rules.reasons(), signals(measured))
