@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from kit import write_sources
+from mill import Mill
 
 # No deadlines: the first example of a test may compile a kernel, and other work may share the machine.
 settings.register_profile("tokenmill", deadline=None)
@@ -20,3 +22,16 @@ def corpus() -> Path:
     if not CORPUS.is_dir():
         pytest.skip(f"no development corpus at {CORPUS.name}/: tests on it are left out")
     return CORPUS
+
+
+@pytest.fixture(scope="session")
+def mill(tmp_path_factory: pytest.TempPathFactory) -> Mill:
+    return Mill(write_sources(tmp_path_factory.mktemp("sources")))
+
+
+@pytest.fixture(scope="session")
+def tiny(mill: Mill, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The output folder of a finished run on two workers; tests may read it, never change it."""
+    out = tmp_path_factory.mktemp("tiny") / "out"
+    mill.run(out, "--workers", "2")
+    return out
