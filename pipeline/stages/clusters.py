@@ -1,7 +1,7 @@
 """The largest clusters of duplicates, described so that a person can see what is being removed.
 
 A cluster is a kept document and those removed for it. Of each source's clusters the LARGEST are described, with MEMBERS
-documents each: first the kept one, then of each source in turn, the most preferred first. Which clusters those are
+documents or so: the kept one, then of each source in turn, the most preferred first. Which clusters those are
 follows from sizes and ids alone, so descriptions of many tasks merge into what one task would have said.
 """
 
@@ -60,12 +60,16 @@ def _chosen(removed: pa.Table) -> pa.Array:
 
 
 def _members(rows: np.ndarray, heads: np.ndarray, sources: np.ndarray) -> np.ndarray:
-    """At most MEMBERS of the rows of each head: the first of every source, then the second of every source, and so on."""
-    order = np.lexsort((rows, sources, heads))
+    """The rows of each head to show: itself, the first removed of every source, the second of every source, and so on.
+
+    They are MEMBERS at most, but for the first of a source, which is always shown: `merge` goes by it.
+    """
+    removed = rows != heads
+    order = np.lexsort((rows, sources, removed, heads))
     turns = np.empty(len(rows), np.int64)
-    turns[order] = _places(heads[order], sources[order])
-    order = np.lexsort((rows, turns, heads))
-    return rows[order][_places(heads[order]) < MEMBERS]
+    turns[order] = _places(heads[order], removed[order], sources[order])
+    order = np.lexsort((rows, turns, removed, heads))
+    return rows[order][(_places(heads[order]) < MEMBERS) | (turns[order] == 0)]
 
 
 def _places(*keys: np.ndarray) -> np.ndarray:

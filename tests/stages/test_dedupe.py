@@ -132,7 +132,8 @@ def test_the_same_decisions_however_the_work_is_divided(tmp_path: Path, monkeypa
 
 
 def test_the_same_bytes_for_any_number_and_order_of_tasks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    documents = mixed_corpus("bytes")
+    equals: list[tuple[str, Doc]] = [("web", (f"equal {n}/{copy}", text(30, f"equal {n}"))) for n in range(20) for copy in range(7)]
+    documents = mixed_corpus("bytes") + equals
     parts = arranged(documents, 2, "bytes")
     monkeypatch.setattr(clusters, "LARGEST", 4)
     monkeypatch.setattr(clusters, "MEMBERS", 3)
