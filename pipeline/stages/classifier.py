@@ -48,7 +48,7 @@ def train(examples: Iterable[tuple[str, str]], settings: Mapping[str, Any]) -> b
         paths["examples.txt"].write_text("".join(f"{_LABEL}{label} {line}\n" for label, line in examples), "utf-8")
         given = {**settings, "input": str(paths["examples.txt"]), "output": str(paths["model.bin"])}
         paths["settings.json"].write_text(json.dumps(given), "utf-8")
-        program = [sys.executable, str(Path(__file__).with_name("fasttext_training.py")), str(paths["settings.json"])]
+        program = [sys.executable, "-P", str(Path(__file__).with_name("fasttext_training.py")), str(paths["settings.json"])]
         done = subprocess.run(program, capture_output=True, text=True, check=False)
         if done.returncode:
             said = done.stderr.strip().rpartition("\n")[2]
