@@ -64,8 +64,8 @@ def octets(number: int | None) -> Cell:
     return Cell(human.size(number), f"{human.exact(number)} bytes" if number is not None else "")
 
 
-def portion(fraction: float | None, bar: bool = False) -> Cell:
-    return Cell(human.share(fraction), human.exact(fraction), bar=fraction if bar else None)
+def portion(fraction: float | None) -> Cell:
+    return Cell(human.share(fraction), human.exact(fraction))
 
 
 def value(known: str | int | float) -> Cell:

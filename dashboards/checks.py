@@ -22,6 +22,10 @@ def checks(
                 yield Check(f"{stage.key}, {counted.source}: documents read = kept + dropped", counted.read, accounted)
         if "docs" in stage.rows:
             yield Check(f"{stage.key}: documents kept = rows in its files", sum(row.kept for row in stage.counted), stage.rows["docs"])
+        if stage.stage == "filter" and stage.done:
+            yield Check(
+                f"{stage.key}: documents dropped = rejects", sum(row.dropped for row in stage.counted), stage.rows.get("rejects", 0)
+            )
     for source in sources:
         yield from _handed_on(source.name, stages)
     for found in shards:

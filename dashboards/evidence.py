@@ -22,7 +22,7 @@ from pipeline.storage import FileEntry
 
 MAX_FILES = 32
 #: Samples shown of each reason, clusters shown, members shown of a cluster, bins of a histogram, histograms of a source.
-SAMPLES, CLUSTERS, MEMBERS, BINS, THRESHOLDS = 3, 8, 4, 40, 4
+SAMPLES, CLUSTERS, MEMBERS, BINS, THRESHOLDS = 3, 8, 3, 40, 4
 
 Values = npt.NDArray[np.float64]
 
@@ -159,7 +159,7 @@ def scores(stage: Committed, source: str) -> Histogram | None:
 
 
 def _histogram(source: str, name: str, kept: Values, dropped: Values, bounds: Sequence[tuple[str, float]], of: int) -> Histogram:
-    """Bins over the middle 99 % of the values and the bounds that refuse any, evenly spaced in log(1 + x) where values span decades."""
+    """Bins over the middle 99 % of the values and the bounds that refuse any, evenly spaced in logarithms where values span decades."""
     every = np.concatenate([kept, dropped])
     marks = [bound for key, bound in bounds if _beyond(dropped, [(key, bound)])]
     low, high = min([np.quantile(every, 0.005), *marks]), max([np.quantile(every, 0.995), *marks])
@@ -175,6 +175,8 @@ def _edges(low: float, high: float, whole: bool) -> Values:
         return np.array([low - 0.5, low + 0.5])
     if whole and high - low <= BINS:
         return np.arange(low, high + 2) - 0.5
+    if 0 < 100 * low < high:
+        return np.geomspace(low, high, BINS + 1)
     if low >= 0 and high > 50:
         return np.expm1(np.linspace(np.log1p(low), np.log1p(high), BINS + 1))
     return np.linspace(low, high, BINS + 1)

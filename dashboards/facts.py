@@ -44,6 +44,9 @@ FUNNEL = (
     ("tokenized", "tokenize", False),
     ("packed", "pack", False),
 )
+EVALUATION = "tokenizer.evaluation.json"
+#: What a row of the evaluation has of its own; all else is shown as it is called there.
+COUNTED = ("bytes", "tokens", "bytes_per_token")
 #: Samples of each source's drops, by (stage key, source, reason).
 Samples = Mapping[tuple[str, str, str], tuple[Sample, ...]]
 
@@ -190,17 +193,18 @@ def _input(row: Mapping[str, Any]) -> InputFacts:
 
 
 def _tokenizer(stage: Committed | None) -> TokenizerFacts | None:
-    """The evaluation beside the tokenizer; None when no tokenizer was trained."""
-    if stage is None:
+    """The evaluation beside the tokenizer; None when there is none."""
+    if stage is None or EVALUATION not in {entry.name for entry in stage.files()}:
         return None
-    found = stage.folder.read_json("tokenizer.evaluation.json")
-    rows = tuple(_evaluated(name, numbers) for name, numbers in found["sources"].items())
-    return TokenizerFacts(dict(_scalars("", {key: value for key, value in found.items() if key != "sources"})), rows)
+    found = stage.folder.read_json(EVALUATION)
+    sources = tuple(_evaluated(name, numbers) for name, numbers in found["sources"].items())
+    languages = tuple(_evaluated(row["language"], row) for row in found.get("languages", ()))
+    return TokenizerFacts(dict(_scalars("", {key: value for key, value in found.items() if key != "sources"})), sources, languages)
 
 
-def _evaluated(source: str, numbers: Mapping[str, Any]) -> TokenizerRow:
-    others = {key: value for key, value in numbers.items() if key not in ("bytes", "tokens") and isinstance(value, int | float)}
-    return TokenizerRow(source, numbers["bytes"], numbers["tokens"], others)
+def _evaluated(name: str, numbers: Mapping[str, Any]) -> TokenizerRow:
+    others = {key: value for key, value in numbers.items() if key not in COUNTED and isinstance(value, int | float)}
+    return TokenizerRow(name, numbers["bytes"], numbers["tokens"], others)
 
 
 def _mix(stage: Committed | None) -> tuple[MixRow, ...]:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
+
 #: Characters shown of any text that comes from documents, recipes or packages.
 LONGEST = 600
 
@@ -54,7 +56,7 @@ def count(number: int | None) -> str:
 def mark(number: float) -> str:
     """A number on an axis: three significant digits and no exponent, 0.25, 1,180, 100 k."""
     rounded = float(f"{number:.3g}")
-    return count(int(rounded)) if rounded == int(rounded) else f"{rounded:g}"
+    return count(int(rounded)) if rounded == int(rounded) else np.format_float_positional(rounded, trim="-")
 
 
 def size(number: float | None) -> str:

@@ -161,12 +161,12 @@ class DedupeFacts:
 
 @dataclass(frozen=True)
 class TokenizerRow:
-    """How the tokenizer does on one source's held-out text."""
+    """How the tokenizer does on held-out text of one source or language; `numbers`: whatever else was measured, by name."""
 
-    source: str
+    name: str
     bytes: int
     tokens: int
-    numbers: Mapping[str, float] = field(default_factory=dict)
+    numbers: Mapping[str, int | float] = field(default_factory=dict)
 
     @property
     def bytes_per_token(self) -> float | None:
@@ -175,10 +175,11 @@ class TokenizerRow:
 
 @dataclass(frozen=True)
 class TokenizerFacts:
-    """The tokenizer: what is known of it by name (vocabulary size, kind, hash), and its evaluation by source."""
+    """The tokenizer: what is known of it by name (vocabulary size, kind, hash), and its evaluation by source and language."""
 
     about: Mapping[str, str | int | float]
-    rows: tuple[TokenizerRow, ...]
+    sources: tuple[TokenizerRow, ...]
+    languages: tuple[TokenizerRow, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -279,6 +280,11 @@ class RunFacts:
     def counted(self, stage: str, source: str) -> Counted | None:
         """What a stage counted of a source, or None when it didn't run."""
         return next((row for found in self.of_stage(stage) for row in found.counted if row.source == source), None)
+
+    @property
+    def train(self) -> ShardSet | None:
+        """The shards to train on, once they are packed."""
+        return next((found for found in self.shards if found.split == "train"), None)
 
     @property
     def wrong(self) -> tuple[Check, ...]:

@@ -9,7 +9,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from dashboards import charts, human, tables
+from dashboards import charts, human, tables, token_tables
 from dashboards.cells import Table, value
 from dashboards.model import RunFacts, Shard, ShardSet
 
@@ -65,7 +65,7 @@ def _context(facts: RunFacts) -> dict[str, Any]:
         "tokenizer_about": [(name, value(known)) for name, known in facts.tokenizer.about.items()] if facts.tokenizer else [],
         "stacked": _stacked(facts, colours),
         "columns": [(found, charts.columns(list(_columns(found, colours)))) for found in facts.shards if len(found.shards) > 1],
-        "packing": [(found.split, tables.packing(found)) for found in facts.shards],
+        "packing": [(found.split, token_tables.packing(found)) for found in facts.shards],
         "tables": _tables(facts),
         "bar": charts.bar,
         "count": human.count,
@@ -74,12 +74,15 @@ def _context(facts: RunFacts) -> dict[str, Any]:
 
 
 def _tables(facts: RunFacts) -> dict[str, Table | None]:
+    """The page's tables; None for those of stages that have not run."""
+    languages = facts.tokenizer.languages if facts.tokenizer else ()
     return {
         "funnels": tables.funnels(facts.funnels),
         "clusters": tables.largest_clusters(facts.dedupe) if facts.dedupe else None,
-        "tokenizer": tables.tokenizer(facts.tokenizer) if facts.tokenizer else None,
-        "shares": tables.shares(facts),
-        "shards": tables.shard_sets(facts.shards),
+        "tokenizer": token_tables.tokenizer(facts.tokenizer.sources, "Source") if facts.tokenizer else None,
+        "languages": token_tables.tokenizer(languages, "Language") if languages else None,
+        "shares": token_tables.shares(facts),
+        "shards": token_tables.shard_sets(facts.shards),
         "times": tables.times(facts),
         "stages": tables.stages(facts),
         "sources": tables.inputs_by_source(facts),

@@ -4,26 +4,26 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 
 from dashboards import human
-from dashboards.cells import Cell, Column, Table, columns, digits, number, octets, portion, table, value, word
+from dashboards.cells import Cell, Table, columns, digits, number, octets, portion, table, word
 from dashboards.checks import CHAIN
 from dashboards.model import (
     Check,
     Cluster,
     Counted,
     DedupeFacts,
+    Drop,
     Funnel,
     InputFacts,
     Member,
-    MixRow,
     RunFacts,
-    ShardSet,
     SourceFacts,
     StageFacts,
     Step,
-    TokenizerFacts,
 )
+from dashboards.token_tables import off_shares
 
 
 def figures(facts: RunFacts) -> list[tuple[str, Cell]]:
@@ -35,20 +35,11 @@ def figures(facts: RunFacts) -> list[tuple[str, Cell]]:
         ("documents read", number(sum(read)) if read else None),
         ("duplicates removed", number(sum(duplicates)) if duplicates else None),
         ("tokens packed", number(sum(packed)) if packed else None),
-        ("worst share error", _worst_share(facts)),
-        ("positions filled", portion(facts.shards[0].fill) if facts.shards else None),
+        ("tokens off the shares", off_shares(facts)),
+        ("positions filled", portion(facts.train.fill) if facts.train else None),
         ("this run took", Cell(human.duration(facts.seconds), f"{facts.seconds:,.3f} s")),
     ]
     return [(label, cell or word("not run", "dim")) for label, cell in found]
-
-
-def _worst_share(facts: RunFacts) -> Cell | None:
-    """The largest distance between a share packed and its share in the recipe, over the sources."""
-    total = facts.shards[0].tokens if facts.shards else 0
-    if not total:
-        return None
-    worst = max(abs(facts.shards[0].by_source.get(source.name, 0) / total - source.share) for source in facts.sources)
-    return Cell(human.share(worst), f"{worst * 100:.9f} percentage points")
 
 
 def funnels(found: Sequence[Funnel]) -> Table:
@@ -65,14 +56,16 @@ def _step(source: str, step: Step, read: int | None) -> list[Cell]:
 
 
 def drops(stage: StageFacts, counted: Counted) -> Table:
-    """Why one stage dropped documents of one source, the most frequent reason first."""
+    """Why one stage dropped documents of one source, the most frequent reason first; bars are relative to that one."""
     ordered = sorted(counted.drops, key=lambda drop: (-drop.documents, drop.reason))
-    rows = []
-    for drop in ordered:
-        fraction = drop.documents / counted.read if counted.read else None
-        rows.append((word(drop.reason), number(drop.documents), portion(fraction, bar=True)))
+    rows = tuple(_drop(drop, counted.read, ordered[0].documents) for drop in ordered)
     title = f"{stage.stage} dropped {human.count(counted.dropped)} of {human.count(counted.read)} documents"
-    return Table(title, columns("Reason, #Documents, #Of those read"), tuple(rows), tuple(drop.samples for drop in ordered))
+    return Table(title, columns("Reason, #Documents, #Of those read"), rows, tuple(drop.samples for drop in ordered))
+
+
+def _drop(drop: Drop, read: int, most: int) -> tuple[Cell, ...]:
+    share = portion(drop.documents / read if read else None)
+    return (word(drop.reason), number(drop.documents), replace(share, bar=drop.documents / most))
 
 
 def drops_of(facts: RunFacts, source: str) -> list[Table]:
@@ -82,76 +75,6 @@ def drops_of(facts: RunFacts, source: str) -> list[Table]:
     """
     rows = [(stage, counted) for stage in facts.stages if stage.stage in CHAIN for counted in stage.counted]
     return [drops(stage, counted) for stage, counted in rows if counted.source == source and counted.dropped]
-
-
-def shares(facts: RunFacts) -> Table:
-    """Tokens asked of each source and tokens packed, for the training split."""
-    train = next((found for found in facts.shards if found.split == "train"), None)
-    plan = {row.source: row for row in facts.mix}
-    heads = "Source, #Recipe, #Packed, #Tokens asked, #Tokens packed, #Difference, #Tokens there, #Passes"
-    return table("Shares of tokens, asked and packed", heads, [_share(source, plan.get(source.name), train) for source in facts.sources])
-
-
-def _share(source: SourceFacts, plan: MixRow | None, train: ShardSet | None) -> list[Cell]:
-    packed = train.by_source.get(source.name, 0) if train else None
-    asked = plan.quota if plan else None
-    return [
-        word(source.name),
-        portion(source.share),
-        portion(packed / train.tokens if train and train.tokens and packed is not None else None),
-        digits(asked),
-        digits(packed),
-        word("–") if packed is None or asked is None else Cell(human.signed(packed - asked), tone="good" if packed == asked else "bad"),
-        number(plan.available if plan else None),
-        word(f"{plan.epochs:.2f}" if plan and plan.epochs is not None else "–"),
-    ]
-
-
-def shard_sets(found: Sequence[ShardSet]) -> Table:
-    heads = "Split, #Shards, #Rows, #Tokens per row, #Tokens, #Filled, #Unlike by, #Size"
-    return table("Splits", heads, [_shard_set(split) for split in found])
-
-
-def _shard_set(found: ShardSet) -> list[Cell]:
-    return [
-        word(found.split),
-        number(len(found.shards)),
-        number(sum(shard.rows for shard in found.shards)),
-        number(found.seq_len),
-        number(found.tokens),
-        portion(found.fill),
-        unevenness(found),
-        octets(sum(shard.bytes for shard in found.shards)),
-    ]
-
-
-def packing(found: ShardSet) -> list[tuple[str, Cell]]:
-    """What the manifest of a split notes: how it was packed, with which tokenizer."""
-    return [(name, value(known)) for name, known in found.about.items()]
-
-
-def unevenness(found: ShardSet) -> Cell:
-    """The largest distance between a source's share of one shard and its share of all: nought when all are alike."""
-    together = found.by_source
-    apart = [
-        abs(shard.by_source.get(name, 0) / shard.tokens - together[name] / found.tokens)
-        for shard in found.shards
-        for name in together
-        if shard.tokens
-    ]
-    return portion(max(apart, default=0.0))
-
-
-def tokenizer(found: TokenizerFacts) -> Table:
-    """How many bytes a token holds, by source, and whatever else the evaluation measured."""
-    extras = sorted({name for row in found.rows for name in row.numbers})
-    rows = []
-    for row in found.rows:
-        ratio = row.bytes_per_token
-        cells = [word(row.source), octets(row.bytes), number(row.tokens), word(f"{ratio:.3f}" if ratio is not None else "–")]
-        rows.append((*cells, *(value(row.numbers[name]) if name in row.numbers else word("–") for name in extras)))
-    heads = (*columns("Source, #Text, #Tokens, #Bytes per token"), *(Column(name, number=True) for name in extras))
-    return Table("The tokenizer on held-out text", heads, tuple(rows))
 
 
 def cluster_sizes(found: DedupeFacts) -> list[tuple[str, int]]:
@@ -177,7 +100,7 @@ def _member(cluster: Cluster, member: Member, first: bool) -> list[Cell]:
         word(member.source),
         word("kept", "good") if member.kept else word("removed"),
         word(f"{member.jaccard:.3f}" if member.jaccard is not None else "–"),
-        word(human.clean(member.excerpt, 200)),
+        word(human.clean(member.excerpt, 140)),
     ]
 
 
@@ -187,13 +110,14 @@ def times(facts: RunFacts) -> Table:
     for stage in facts.stages:
         groups[stage.stage].append(stage)
     longest = max((stage.seconds for stage in facts.stages), default=0.0) or 1.0
-    heads = "Stage, State, #Tasks, #Wall, #Work, #At once, #Documents/s, #Written"
+    heads = "Stage, State, #Tasks, #Wall, #Work, #At once, #Documents per second of work, #Written"
     return table("Time by stage", heads, [_time(name, group, longest) for name, group in groups.items()])
 
 
 def _time(name: str, group: Sequence[StageFacts], longest: float) -> list[Cell]:
     wall, work = max(stage.seconds for stage in group), sum(stage.task_seconds for stage in group)
-    read = sum(counted.read for stage in group for counted in stage.counted)
+    timed = [stage for stage in group if stage.task_seconds]
+    read = sum(counted.read for stage in timed for counted in stage.counted)
     state = _state(group)
     return [
         word(name),
@@ -202,7 +126,7 @@ def _time(name: str, group: Sequence[StageFacts], longest: float) -> list[Cell]:
         Cell(human.duration(wall), f"{wall:,.3f} s", bar=wall / longest),
         Cell(human.duration(work), f"{work:,.3f} s"),
         word(f"{work / wall:.1f}" if wall else "–"),
-        number(round(read / wall) if wall and read else None),
+        number(round(read / work) if work and read else None),
         octets(sum(stage.bytes for stage in group)),
     ]
 

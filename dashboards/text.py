@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from dashboards import human, tables
+from dashboards import human, tables, token_tables
 from dashboards.cells import Table
 from dashboards.model import Check, RunFacts
 
@@ -71,10 +71,10 @@ def _tables(facts: RunFacts) -> Iterator[Table]:
         for found in tables.drops_of(facts, source.name):
             yield Table(f"{source.name}: {found.title}", found.columns, found.rows)
     if facts.tokenizer:
-        yield tables.tokenizer(facts.tokenizer)
-    yield tables.shares(facts)
+        yield token_tables.tokenizer(facts.tokenizer.sources, "Source")
+    yield token_tables.shares(facts)
     if facts.shards:
-        yield tables.shard_sets(facts.shards)
+        yield token_tables.shard_sets(facts.shards)
     yield tables.times(facts)
     yield tables.inputs_by_source(facts)
 

@@ -45,7 +45,9 @@ def test_durations(seconds: float, shown: str) -> None:
     assert human.duration(seconds) == shown
 
 
-@pytest.mark.parametrize(("number", "shown"), [(0.25, "0.25"), (100_000.0, "100 k"), (1184.3, "1,180"), (0.0, "0"), (1e-7, "1e-07")])
+@pytest.mark.parametrize(
+    ("number", "shown"), [(0.25, "0.25"), (100_000.0, "100 k"), (1184.3, "1,180"), (0.0, "0"), (3.071e-05, "0.0000307"), (-2.5, "-2.5")]
+)
 def test_marks_on_an_axis(number: float, shown: str) -> None:
     assert human.mark(number) == shown
 

@@ -12,7 +12,7 @@ import pytest
 from synthetic_documents import HOSTILE
 from synthetic_run import make_run
 
-from dashboards import human, tables
+from dashboards import human, tables, token_tables
 from dashboards.facts import gather
 from dashboards.model import Cluster, Counted, DedupeFacts, Drop, Member, RunFacts, Sample
 from dashboards.page import SECTIONS, render_page
@@ -230,6 +230,6 @@ def test_many_sources_and_shards_fit(facts: RunFacts) -> None:
 
 def test_shards_that_differ_are_measured(facts: RunFacts) -> None:
     train = facts.shards[0]
-    assert tables.unevenness(train).text == "0 %"
+    assert token_tables.unevenness(train).text == "0 %"
     skewed = replace(train.shards[0], by_source={"web": 35_000, "books": 10_000, "code": 5_000})
-    assert tables.unevenness(replace(train, shards=(skewed, train.shards[1]))).text == "5.00 %"
+    assert token_tables.unevenness(replace(train, shards=(skewed, train.shards[1]))).text == "5.00 %"
