@@ -1,0 +1,194 @@
+"""Columns of texts to ids: the ids of the `tokenizers` library, by a kernel that is many times as fast.
+
+The kernel knows byte-level BPE behind the splits of GPT-4, Llama 3, Qwen and GPT-2. It is compared with `tokenizers` on some of the
+very documents before its word is taken; any other tokenizer, and one on which the two differ, is left to `tokenizers`, with a
+warning. Special tokens that stand in a text are ordinary text for both.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from tokenizers import Regex, Tokenizer, pre_tokenizers
+
+from pipeline.kernels import bpe
+from pipeline.kernels.arrow import Bytes, Texts, texts
+from pipeline.kernels.pieces import CLASSES_END, LETTER, NEWLINE, NUMBER, SPACE
+from tokenizer.train import MAX_DIGITS, gpt4_pattern
+from tokenizer.vocabulary import Ids, Vocabulary
+
+#: Bytes of the first documents on which the kernel is compared with `tokenizers`.
+CHECKED_BYTES = 1 << 16
+#: Bytes of text that `tokenizers` is given at once: it holds about a hundred bytes for each token.
+_SLOW_BYTES = 1 << 22
+
+
+class Encoded(NamedTuple):
+    """The ids of a column of texts: those of row i are ids[offsets[i]:offsets[i + 1]]."""
+
+    ids: Ids
+    offsets: npt.NDArray[np.int64]
+
+    @property
+    def lengths(self) -> npt.NDArray[np.int64]:
+        return np.diff(self.offsets)
+
+
+class SlowEncoding(UserWarning):
+    """A tokenizer is left to the `tokenizers` library; the text says why."""
+
+
+class Encoder:
+    """Encodes with one tokenizer.json. `slow_because` says why the kernel can't be used; None when it is.
+
+    An encoder remembers the pieces it has met: one serves one thread.
+    """
+
+    def __init__(self, content: bytes) -> None:
+        self.vocabulary = Vocabulary.parse(content)
+        self.slow_because = obstacle(self.vocabulary)
+        self._reference = Tokenizer.from_str(content.decode())
+        self._reference.encode_special_tokens = True
+        byte_ids = self.vocabulary.byte_ids()
+        if self.slow_because is None and byte_ids is not None:
+            self._digits = _split_digits(self.vocabulary.spec["pre_tokenizer"]) or 0
+            self._merges = bpe.Merges(character_classes(), byte_ids, bpe.merge_table(*self.vocabulary.merges()))
+            self._memory = bpe.memory()
+
+    def encode(self, column: pa.Array) -> Encoded:
+        """The ids of a string column; nulls count as empty texts."""
+        views = texts(column)
+        return self._quick(views) if self.slow_because is None else self._slow(views)
+
+    def check(self, column: pa.Array) -> None:
+        """Compare both ways on the first `CHECKED_BYTES` of the column's documents; from a difference on, encode the slow way.
+
+        Warns (SlowEncoding) whenever the slow way is the one that is left.
+        """
+        if self.slow_because is None:
+            views = _first(texts(column), CHECKED_BYTES)
+            quick, slow = self._quick(views), self._slow(views)
+            if not (np.array_equal(quick.ids, slow.ids) and np.array_equal(quick.offsets, slow.offsets)):
+                self.slow_because = "the kernel's ids differ from those of `tokenizers`"
+        if self.slow_because is not None:
+            warnings.warn(
+                f"encoding is left to the `tokenizers` library, at a tenth of the speed: {self.slow_because}", SlowEncoding, stacklevel=2
+            )
+
+    def _quick(self, views: Texts) -> Encoded:
+        size = int(views.offsets[-1] - views.offsets[0])
+        ids = np.empty(size + 2, np.uint32)
+        offsets = np.zeros(views.rows + 1, np.int64)
+        done = 0
+        while (
+            done := bpe.encode(views.offsets, views.data, self._digits, self._merges, self._memory, ids, offsets[1:], done)
+        ) < views.rows:
+            self._memory = bpe.memory(longest=int(views.offsets[done + 1] - views.offsets[done]))
+        return Encoded(ids[: offsets[-1]].copy(), offsets)
+
+    def _slow(self, views: Texts) -> Encoded:
+        found: list[Ids] = []
+        for batch in _strings(views, _SLOW_BYTES):
+            encodings = self._reference.encode_batch_fast(batch, add_special_tokens=False)
+            found += (np.array(encoding.ids, np.uint32) for encoding in encodings)
+        ids = np.concatenate(found) if found else np.zeros(0, np.uint32)
+        return Encoded(ids, np.cumsum([0, *map(len, found)], dtype=np.int64))
+
+
+def framed(encoded: Encoded, *, bos: int | None, eos: int | None) -> Encoded:
+    """Each row with an id before its first and one after its last, where they are given."""
+    extra = (bos is not None) + (eos is not None)
+    if not extra:
+        return encoded
+    offsets = encoded.offsets + extra * np.arange(len(encoded.offsets))
+    ids = np.empty(len(encoded.ids) + extra * (len(offsets) - 1), np.uint32)
+    text = np.ones(len(ids), bool)
+    for number, places in ((bos, offsets[:-1]), (eos, offsets[1:] - 1)):
+        if number is not None:
+            ids[places], text[places] = number, False
+    ids[text] = encoded.ids
+    return Encoded(ids, offsets)
+
+
+def obstacle(vocabulary: Vocabulary) -> str | None:
+    """Why the kernel can't encode with a tokenizer, or None when it can."""
+    spec, model = vocabulary.spec, vocabulary.spec["model"]
+    unknown = [
+        key for key in ("dropout", "continuing_subword_prefix", "end_of_word_suffix", "ignore_merges", "byte_fallback") if model.get(key)
+    ]
+    if unknown:
+        return f"the model sets {', '.join(unknown)}"
+    if spec.get("normalizer"):
+        return f"texts are normalised ({spec['normalizer'].get('type')})"
+    if _split_digits(spec.get("pre_tokenizer") or {}) is None:
+        return "the pieces that texts are split into are of another kind"
+    if any(not token["special"] for token in spec.get("added_tokens") or ()):
+        return "it has added tokens that are not special"
+    if vocabulary.byte_ids() is None:
+        return "some bytes have no token"
+    return None
+
+
+def _split_digits(spec: dict[str, Any]) -> int | None:
+    """What `next_piece` is to be called with for a pre-tokenizer: 0 for GPT-2's, digits for GPT-4's, None for any other."""
+    known = {gpt4_pattern(digits): digits for digits in range(1, MAX_DIGITS + 1)}
+    match spec:
+        case {"type": "ByteLevel", "add_prefix_space": False, "use_regex": True}:
+            return 0
+        case {
+            "type": "Sequence",
+            "pretokenizers": [
+                {"type": "Split", "pattern": {"Regex": str(pattern)}, "behavior": "Isolated", "invert": False},
+                {"type": "ByteLevel", "add_prefix_space": False, "use_regex": False},
+            ],
+        }:
+            return known.get(pattern)
+    return None
+
+
+@lru_cache(maxsize=1)
+def character_classes() -> Bytes:
+    r"""uint8[CLASSES_END]: what the regular expressions of `tokenizers` take each code point for (\p{L}, \p{N}, \s).
+
+    Asked of that library itself: its Unicode tables are of another version than Python's.
+    """
+    table = np.zeros(CLASSES_END, np.uint8)
+    step = 1 << 11
+    for start in range(0, CLASSES_END, step):
+        if 0xD800 <= start < 0xE000:  # surrogates are no characters
+            continue
+        chars = "".join(map(chr, range(start, start + step)))
+        for pattern, kind in ((r"\p{L}", LETTER), (r"\p{N}", NUMBER), (r"\s", SPACE)):
+            found = np.full(step, kind, np.uint8)
+            for _, (first, last) in pre_tokenizers.Split(Regex(pattern), behavior="removed").pre_tokenize_str(chars):
+                found[first:last] = 0
+            table[start : start + step] |= found
+    table[[10, 13]] = NEWLINE
+    table.flags.writeable = False
+    return table
+
+
+def _first(views: Texts, size: int) -> Texts:
+    """The first rows that hold at least `size` bytes, or all."""
+    rows = int(np.searchsorted(views.offsets, views.offsets[0] + size)) + 1
+    return Texts(views.offsets[:rows], views.data)
+
+
+def _strings(views: Texts, size: int) -> Iterator[list[str]]:
+    """The texts in lists of about `size` bytes."""
+    batch: list[str] = []
+    held = 0
+    for start, end in zip(views.offsets[:-1].tolist(), views.offsets[1:].tolist(), strict=True):
+        batch.append(views.data[start:end].tobytes().decode())
+        held += end - start
+        if held >= size:
+            yield batch
+            batch, held = [], 0
+    if batch:
+        yield batch
