@@ -40,7 +40,7 @@ def pieces(text: str, digits: int, before: str = "", after: str = "") -> list[st
 
 
 @pytest.mark.parametrize("digits", [0, 1, 2, 3])
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(TEXTS)
 @example("a  \n \r\n  b \n\n c   ")
 @example("'S 's 'ſ 'LL 'lL 'Re 'ſt x'sx 're' '")
@@ -76,7 +76,7 @@ def test_every_character_behind_an_apostrophe_and_a_letter() -> None:
 
 @pytest.mark.parametrize("pattern", [r"\p{L}", r"\p{N}", r"\s"])
 def test_no_code_point_beyond_the_table_has_a_class(pattern: str) -> None:
-    """Every second of the planes of private use, and whole planes where something might be assigned one day."""
+    """Whole planes where something might be assigned one day, and every 64th character of the others."""
     split = pre_tokenizers.Split(Regex(pattern), "isolated")
     for start in range(CLASSES_END, 0x110000, 1 << 13):
         text = "".join(map(chr, range(start, start + (1 << 13), 1 if start < 0x50000 or start >> 16 == 0xE else 64)))
