@@ -69,20 +69,18 @@ def committed(folder: Folder, name: str, results: Sequence[TaskResult]) -> Commi
 
 
 def tokenizer(out: Folder, vocabulary: int = VOCABULARY) -> Committed:
-    """A tokenizer that knows the words w0, w1 ...; the first three ids are special."""
+    """A tokenizer whose tokens are the words w3, w4 ...; the first three ids are special."""
     special = ["<|bos|>", "<|eos|>", "<|pad|>"]
     words = {name: number for number, name in enumerate([*special, *(f"w{number}" for number in range(3, vocabulary))])}
     plain = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
     added = [{"id": words[name], "content": name, "special": True, **plain} for name in special]
-    content = {
-        "version": "1.0",
-        "added_tokens": added,
-        "pre_tokenizer": {"type": "WhitespaceSplit"},
-        "model": {"type": "WordLevel", "vocab": words, "unk_token": "w3"},
-    }
+    content = {"version": "1.0", "added_tokens": added, "model": {"type": "BPE", "vocab": words, "merges": []}}
+    config = {"bos_token": special[0], "eos_token": special[1], "pad_token": special[2]}
     folder = out.sub("tokenizer")
-    entry = folder.write("tokenizer.json", json.dumps(content).encode())
-    return committed(folder, "tokenizer", [TaskResult("tokenizer", (entry,), Report())])
+    files = [
+        folder.write(name, json.dumps(value).encode()) for name, value in (("tokenizer.json", content), ("tokenizer_config.json", config))
+    ]
+    return committed(folder, "tokenizer", [TaskResult("tokenizer", tuple(files), Report())])
 
 
 class Line:

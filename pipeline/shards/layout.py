@@ -111,7 +111,7 @@ class Shard:
 
 @dataclass(frozen=True)
 class Tokenizer:
-    """The tokenizer the ids belong to: `sha256` of its tokenizer.json, and the ids of its special tokens by their text."""
+    """The tokenizer the ids belong to: `sha256` of its tokenizer.json, and the ids of its added tokens by their text."""
 
     name: str
     sha256: str

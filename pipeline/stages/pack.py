@@ -6,6 +6,7 @@ shards are there. Rows are ordered by hashes of what they hold, so a shard's byt
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections import Counter
 from collections.abc import Mapping
@@ -18,7 +19,7 @@ import pyarrow.compute as pc
 from pydantic import Field
 
 from pipeline.contracts import Task
-from pipeline.errors import ShardError, StorageError
+from pipeline.errors import ShardError
 from pipeline.job import Inputs, Job, TaskResult
 from pipeline.kernels.packing import Packing, copy_keys, fill
 from pipeline.kernels.packing import pack as pack_rows
@@ -29,8 +30,12 @@ from pipeline.shards.gather import Documents, gather
 from pipeline.shards.layout import DOCS, SPLITS, DocsFile, Manifest, Shard, Tokenizer, data_name, dataset_digest, docs_name, token_dtype
 from pipeline.shards.write import buffers_of, shard_bytes, write_dataset_files, write_split_list
 from pipeline.storage import FileEntry, Folder
+from tokenizer.special import CONFIG, special_id
+from tokenizer.vocabulary import FILE, Vocabulary
 
 ALGORITHM = "best-fit decreasing, documents longer than a row split into rows"
+#: There is always a first shard of the training pool; its task does what is done once.
+FIRST = "train-00000"
 
 
 def shard_tasks(inputs: Inputs, _args: Mapping[str, Any]) -> list[Task]:
@@ -67,6 +72,8 @@ def pack(job: Job, *, seq_len: Annotated[int, Field(ge=1)] = 2048, window: Annot
     packing = pack_rows(documents.numbers("tokens"), keys, sources.astype(np.int64), seq_len, window)
     tokenizer = read_tokenizer(job.inputs)
     docs = _write_docs(job, documents)
+    if job.task.name == FIRST:
+        _copy_tokenizer(job)
     facts = {
         "split": todo["split"],
         "number": todo["number"],
@@ -178,12 +185,22 @@ def _report(documents: Documents) -> Report:
 
 def read_tokenizer(inputs: Inputs) -> Tokenizer:
     """What a manifest says of the tokenizer: the hash of its file, the size of its vocabulary, its special tokens."""
-    found = [(stage.folder, entry) for stage in inputs.roles["tokenizer"] for entry in stage.files() if entry.name == "tokenizer.json"]
-    if not found:
-        raise StorageError("the tokenizer stage left no tokenizer.json: run it again")
-    folder, entry = found[0]
-    content = folder.read_json(entry.name)
-    added = content.get("added_tokens", [])
-    special = {token["content"]: token["id"] for token in added if token["special"]}
-    ids = [*content["model"]["vocab"].values(), *(token["id"] for token in added)]
-    return Tokenizer("tokenizer.json", entry.sha256, max(ids) + 1, special)
+    (folder,) = (stage.folder for stage in inputs.roles["tokenizer"])
+    content, config = folder.read(FILE), folder.read(CONFIG)
+    vocabulary = Vocabulary.parse(content, folder.path(FILE))
+    sha256 = hashlib.sha256(content).hexdigest()
+    return Tokenizer(
+        name=f"bpe-{vocabulary.size}-{sha256[:8]}",
+        sha256=sha256,
+        vocab_size=vocabulary.size,
+        special_ids=dict(vocabulary.added),
+        bos_id=special_id(config, vocabulary, "bos_token"),
+        eos_id=special_id(config, vocabulary, "eos_token"),
+        pad_id=special_id(config, vocabulary, "pad_token"),
+    )
+
+
+def _copy_tokenizer(job: Job) -> None:
+    """Put the tokenizer beside the splits, so that the shards can be read wherever they are copied."""
+    (folder,) = (stage.folder for stage in job.inputs.roles["tokenizer"])
+    job.written.extend(job.folder.write(name, folder.read(name)) for name in (FILE, CONFIG))

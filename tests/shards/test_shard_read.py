@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from dataclasses import replace
@@ -16,6 +17,7 @@ from pipeline.errors import ShardError
 from pipeline.shards.layout import Manifest, dataset_digest, token_dtype
 from pipeline.shards.read import Dataset, open_dataset
 from pipeline.storage import Folder
+from trainer import shards as trainer_shards
 
 
 def test_rows_hold_the_tokens_of_the_documents_they_name(dataset: Dataset) -> None:
@@ -29,7 +31,7 @@ def test_rows_hold_the_tokens_of_the_documents_they_name(dataset: Dataset) -> No
                     row.input_ids[start : start + length].tolist() == ids_of(origin.id, origin.n_tokens)[offset : offset + length].tolist()
                 )
                 start += length
-            assert not row.input_ids[start:].any()
+            assert (row.input_ids[start:] == 2).all()  # the id of padding
 
 
 def test_pieces_know_their_rows_and_positions(dataset: Dataset) -> None:
@@ -54,7 +56,24 @@ def test_the_manifest_survives_the_round_trip(dataset: Dataset) -> None:
     assert again == dataset.manifest
     assert again.digest == dataset_digest([shard.sha256 for shard in again.shards])
     assert again.packing["documents"] == sum((s.docs.column("first_token").to_numpy() == 0).sum() for s in dataset.shards)
-    assert again.tokenizer.vocab_size == 1000
+    assert (again.tokenizer.vocab_size, again.tokenizer.special_ids) == (1000, {"<|bos|>": 0, "<|eos|>": 1, "<|pad|>": 2})
+    assert (again.tokenizer.bos_id, again.tokenizer.eos_id, again.tokenizer.pad_id) == (0, 1, 2)
+
+
+def test_the_tokenizer_lies_beside_the_splits(line: Line, dataset: Dataset) -> None:
+    copied = line.out.sub("pack").read("tokenizer.json")
+    assert hashlib.sha256(copied).hexdigest() == dataset.manifest.tokenizer.sha256
+    assert line.out.sub("pack").exists("tokenizer_config.json")
+
+
+def test_the_trainer_reads_the_same_rows(line: Line, dataset: Dataset) -> None:
+    theirs = trainer_shards.open_dataset(Path(line.train.path("")))
+    theirs.verify()
+    assert (theirs.digest, len(theirs)) == (dataset.manifest.digest, dataset.manifest.rows)
+    for mine, row in zip(dataset.rows(), theirs.rows(range(len(theirs))), strict=True):
+        assert np.array_equal(mine.input_ids, row.tokens)
+        assert np.array_equal(mine.seq_lengths, row.lengths)
+        assert row.mask is None
 
 
 def test_a_digest_depends_on_order() -> None:
