@@ -7,8 +7,9 @@ makes new folders for what depends on it and leaves the rest as it is.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
@@ -55,7 +56,9 @@ class Plan:
     """Stages in the order they run."""
 
     recipe: Recipe
-    stages: tuple[Stage, ...] = field(default_factory=tuple)
+    stages: tuple[Stage, ...] = ()
+    #: What the recipe asks for and this run can't do, in words.
+    left_out: tuple[str, ...] = ()
 
     def waves(self) -> Iterator[list[Stage]]:
         """Groups of stages that may run together."""
@@ -83,7 +86,7 @@ def make_plan(recipe: Recipe, lock: Lock) -> Plan:
     mix = plan.add("mix", None, {"tokenize": tokenized}, shares=shares, max_epochs=epochs)
     plan.add("pack", None, {"tokenize": tokenized, "mix": (mix,), "tokenizer": (tokenizer,)})
     plan.stages.sort(key=lambda stage: stage.number)
-    return Plan(recipe, tuple(plan.stages))
+    return Plan(recipe, tuple(plan.stages), tuple(plan.left_out))
 
 
 def _of_source(
@@ -99,6 +102,7 @@ class _Planner:
     def __init__(self, recipe: Recipe) -> None:
         self.recipe = recipe
         self.stages: list[Stage] = []
+        self.left_out: list[str] = []
 
     def extract(self, source: Source, inputs: list[LockedInput]) -> str:
         settings = [_as_json(step) for step in source.extract]
@@ -128,18 +132,27 @@ class _Planner:
         return self.add("dedupe", None, {"filter": docs, "signatures": signed, "verify": (judged,)})
 
     def quality(self, filtered: Mapping[str, str], dedupe: str) -> dict[str, str]:
-        """The quality model and the scores of the sources that ask for them: no such source, no model."""
+        """The quality model and the scores of the sources that ask for them; none where no source asks, or where the run
+
+        has no source of good or of ordinary texts to learn from (a user's own sources may be few).
+        """
         asking = {source.name: source.quality for source in self.recipe.sources if source.quality is not None}
-        if not asking:
+        sides = {side: [name for name in self.setting("quality_model", side) if name in filtered] for side in ("positive", "negative")}
+        empty = [texts for side, texts in (("positive", "good"), ("negative", "ordinary")) if not sides[side]]
+        if not asking or empty:
+            self.left_out += [
+                f"quality of {name}: this run has no source that its model could learn {empty[0]} texts from" for name in asking
+            ]
             return {}
-        model = self.add("quality_model", None, {"filter": tuple(filtered.values()), "dedupe": (dedupe,)})
+        model = self.add("quality_model", None, {"filter": tuple(filtered.values()), "dedupe": (dedupe,)}, **sides)
         inputs = {name: {"filter": (filtered[name],), "dedupe": (dedupe,), "quality_model": (model,)} for name in asking}
         return {name: self._append(step, name, inputs[name]) for name, step in asking.items()}
 
     def setting(self, name: str, key: str) -> Any:
         """A stage's argument as the recipe gives it, or the default of the stage's signature."""
         given = self.recipe.settings[name].args if name in self.recipe.settings else {}
-        return given[key] if key in given else lookup("stage", name).parameters[key].default
+        default = lookup("stage", name).parameters[key].default
+        return given.get(key, () if default is inspect.Parameter.empty else default)
 
     def add(self, name: str, source: str | None, inputs: Mapping[str, tuple[str, ...]], **filled: Any) -> str:
         """A stage with the recipe's settings; `filled` are the arguments that follow from the rest of the recipe."""

@@ -104,6 +104,7 @@ def parse_recipe(
         doc.mistake((), "a recipe is a mapping of keys")
         raise RecipeError(name, doc.mistakes)
     chosen = _choose_profile(doc, profile)
+    _check_source_names(doc)
     for key, value in (overrides or {}).items():
         doc.override(tuple(key.split(".")), value)
     if user_sources:
@@ -125,6 +126,22 @@ def _choose_profile(doc: Located, profile: str | None) -> str:
     elif chosen:
         doc.merge((), ("profiles", chosen))
     return str(chosen)
+
+
+#: Settings that name sources: a list of names, or a mapping by name.
+NAMING = (("dedupe", "priority"), ("dedupe", "max_removed"), ("quality_model", "positive"), ("quality_model", "negative"))
+
+
+def _check_source_names(doc: Located) -> None:
+    """A setting that names a source names one of the recipe's."""
+    sources = doc.value.get("sources")
+    known = list(sources) if isinstance(sources, dict) else []
+    for stage, key in NAMING:
+        settings = doc.value.get(stage)
+        named = settings.get(key) if isinstance(settings, dict) else None
+        for name in named if isinstance(named, list | dict) else ():
+            if name not in known:
+                doc.mistake((stage, key), f"the recipe has no source {name!r}{did_you_mean(str(name), known)}")
 
 
 def _use_own_sources(doc: Located, user_sources: Mapping[str, Sequence[str]]) -> None:

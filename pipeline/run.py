@@ -95,8 +95,8 @@ def run(recipe: Recipe, options: Options, watch: Watch) -> Run:
     """Run a recipe to packed shards. Raises TokenmillError; what was committed stays, and running again goes on from it."""
     start = time.monotonic()
     lock, plan = fetch_and_plan(recipe, options)
-    for text in lock.missing:
-        watch.say(f"missing: {text}")
+    for text in (*(f"missing: {text}" for text in lock.missing), *(f"left out: {text}" for text in plan.left_out)):
+        watch.say(text)
     watch.say(f"download: {len(lock.inputs)} input files, {sum(item.file.size for item in lock.inputs) / 1e6:,.1f} MB, locked")
     state = Run(plan, run_folder(recipe, options.out), lock, datetime.now(UTC).isoformat(timespec="seconds"))
     with _Lazy(options) as workers:

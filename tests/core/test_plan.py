@@ -100,3 +100,11 @@ def test_files_of_different_readers_never_share_a_part() -> None:
     other = Step("reader", "any", {"lang": "fr"})
     inputs = [LockedInput("web", InputFile("a", "/a", "00", 1), READ), LockedInput("web", InputFile("b", "/b", "00", 1), other)]
     assert len(parts("web", inputs, 10)) == 2
+
+
+def test_without_good_or_ordinary_texts_there_is_no_quality_score() -> None:
+    alone = parse_recipe(TEXT, "tiny.yaml", user_sources={"web": ["w"]})
+    plan = make_plan(alone, Lock(lock().inputs[:1]))
+    assert not [stage.key for stage in plan.stages if stage.key.startswith("quality")]
+    assert plan.left_out == ("quality of web: this run has no source that its model could learn good texts from",)
+    assert make_plan(recipe(), lock()).left_out == ()

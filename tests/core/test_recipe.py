@@ -125,3 +125,8 @@ def test_a_source_without_inputs_says_what_to_do() -> None:
 @pytest.mark.parametrize("text", ["", "just text", "[1, 2]", "sources: 3", "name: x\nsources: {}", "name: x\nsources: {web: 3}"])
 def test_nonsense_is_a_recipe_error(text: str) -> None:
     assert mistakes(text)
+
+
+def test_a_setting_that_names_an_unknown_source_is_suggested() -> None:
+    found = mistakes(GOOD + "dedupe: {priority: [boks]}\nquality_model: {positive: [books], negative: [wep]}\n")
+    assert ["did you mean 'books'" in found[0], "did you mean 'web'" in found[1]] == [True, True]
