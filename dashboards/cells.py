@@ -68,8 +68,13 @@ def portion(fraction: float | None) -> Cell:
     return Cell(human.share(fraction), human.exact(fraction))
 
 
-def value(known: str | int | float) -> Cell:
-    """Any value that a manifest states."""
-    if isinstance(known, str):
-        return word(known)
+def elapsed(seconds: float) -> Cell:
+    """A time; none at all is one that wasn't taken."""
+    return Cell(human.duration(seconds), f"{seconds:,.3f} s") if seconds else word("–")
+
+
+def value(known: object) -> Cell:
+    """Any value that a manifest states or a filter measured."""
+    if isinstance(known, bool) or not isinstance(known, int | float):
+        return word(str(known))
     return number(known) if isinstance(known, int) else Cell(f"{known:.4g}", human.exact(known))

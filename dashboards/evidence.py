@@ -23,6 +23,8 @@ from pipeline.storage import FileEntry
 MAX_FILES = 32
 #: Samples shown of each reason, clusters shown, members shown of a cluster, bins of a histogram, histograms of a source.
 SAMPLES, CLUSTERS, MEMBERS, BINS, THRESHOLDS = 3, 8, 3, 40, 4
+#: A bound is drawn when it refuses at least this share of the documents looked at.
+TELLING = 0.01
 
 Values = npt.NDArray[np.float64]
 
@@ -64,12 +66,11 @@ def _smallest(batch: pa.RecordBatch) -> list[dict[str, Any]]:
 
 
 def _sample(row: Mapping[str, Any]) -> Sample:
-    return Sample(row["id"], row["excerpt"] or "", row["url"] or "", row["signals"] or "")
+    return Sample(row["id"], row["excerpt"] or "", row["url"] or "", json.loads(row["signals"] or "{}"))
 
 
 def _decided(row: Mapping[str, Any], text: str) -> Sample:
-    shown = {"value": row["value"], "twin": row["twin"]}
-    return Sample(row["id"], text, signals=json.dumps({key: value for key, value in shown.items() if value is not None}))
+    return Sample(row["id"], text, signals={key: row[key] for key in ("value", "twin") if row[key] is not None})
 
 
 def _beginnings(wanted: Iterable[tuple[str, str, str]], texts: Mapping[str, Committed]) -> dict[str, str]:
@@ -93,8 +94,9 @@ def thresholds(stage: Committed, source: str) -> tuple[Histogram, ...]:
     bounds = _bounds(stage.manifest["args"].get("steps", ()))
     docs, rejects = chosen(stage.files("docs")), chosen(stage.files("rejects"))
     dropped = _rejected_numbers(stage, rejects, bounds)
-    telling = sorted(bounds, key=lambda name: (-_beyond(dropped[name], bounds[name]), name))[:THRESHOLDS]
-    telling = [name for name in telling if _beyond(dropped[name], bounds[name])]
+    refused = {name: _beyond(dropped[name], bounds[name]) for name in bounds}
+    least = TELLING * sum(entry.rows for entry in [*docs, *rejects])
+    telling = [name for name in sorted(bounds, key=lambda name: (-refused[name], name)) if refused[name] >= max(least, 1)][:THRESHOLDS]
     kept = _kept_numbers(stage, docs, telling)
     total = sum(entry.rows for kind in ("docs", "rejects") for entry in stage.files(kind))
     return tuple(_histogram(source, name, kept[name], dropped[name], bounds[name], total) for name in telling)

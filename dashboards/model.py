@@ -13,12 +13,12 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Sample:
-    """A dropped document: its id, where it came from, how it begins, and the numbers that were measured (as JSON)."""
+    """A dropped document: its id, where it came from, how it begins, and what was measured, by name."""
 
     id: str
     excerpt: str
     url: str = ""
-    signals: str = ""
+    signals: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from dashboards import human
-from dashboards.cells import Cell, Table, columns, digits, number, octets, portion, table, word
+from dashboards.cells import Cell, Table, columns, digits, elapsed, number, octets, portion, table, word
 from dashboards.checks import CHAIN
 from dashboards.model import (
     Check,
@@ -37,7 +37,7 @@ def figures(facts: RunFacts) -> list[tuple[str, Cell]]:
         ("tokens packed", number(sum(packed)) if packed else None),
         ("tokens off the shares", off_shares(facts)),
         ("positions filled", portion(facts.train.fill) if facts.train else None),
-        ("this run took", Cell(human.duration(facts.seconds), f"{facts.seconds:,.3f} s")),
+        ("this run took", elapsed(facts.seconds)),
     ]
     return [(label, cell or word("not run", "dim")) for label, cell in found]
 
@@ -123,8 +123,8 @@ def _time(name: str, group: Sequence[StageFacts], longest: float) -> list[Cell]:
         word(name),
         word(state, "" if state == "ran" else "dim"),
         number(sum(stage.tasks for stage in group)),
-        Cell(human.duration(wall), f"{wall:,.3f} s", bar=wall / longest),
-        Cell(human.duration(work), f"{work:,.3f} s"),
+        replace(elapsed(wall), bar=wall / longest),
+        elapsed(work),
         word(f"{work / wall:.1f}" if wall else "–"),
         number(round(read / work) if work and read else None),
         octets(sum(stage.bytes for stage in group)),
@@ -144,8 +144,7 @@ def stages(facts: RunFacts) -> Table:
 
 
 def _stage(found: StageFacts) -> list[Cell]:
-    work = Cell(human.duration(found.task_seconds), f"{found.task_seconds:,.3f} s")
-    return [word(found.key), word(found.folder), number(found.files), octets(found.bytes), work]
+    return [word(found.key), word(found.folder), number(found.files), octets(found.bytes), elapsed(found.task_seconds)]
 
 
 def inputs_by_source(facts: RunFacts) -> Table:

@@ -48,8 +48,8 @@ def render_text(facts: RunFacts) -> str:
 def _head(facts: RunFacts) -> str:
     name = f"{facts.recipe} ({facts.profile})" if facts.profile else facts.recipe
     lines = [_line(name), *(f"missing input: {_line(text)}" for text in facts.missing)]
-    lines += [f"  {label:<20} {_line(cell.text)}" for label, cell in tables.figures(facts)]
-    return "\n".join([*lines, f"  {'digest':<20} {facts.digest}"] if facts.digest else lines)
+    lines += [f"  {label:<22} {_line(cell.text)}" for label, cell in tables.figures(facts)]
+    return "\n".join([*lines, f"  {'digest':<22} {facts.digest}"] if facts.digest else lines)
 
 
 def _verdict(facts: RunFacts) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from dashboards import human
 from dashboards.cells import Cell, Column, Table, columns, digits, number, octets, portion, table, value, word
@@ -65,9 +65,9 @@ def _shard_set(found: ShardSet) -> list[Cell]:
     ]
 
 
-def packing(found: ShardSet) -> list[tuple[str, Cell]]:
-    """What the manifest of a split notes: how it was packed, with which tokenizer."""
-    return [(name, value(known)) for name, known in found.about.items()]
+def stated(known: Mapping[str, str | int | float]) -> list[tuple[str, Cell]]:
+    """What a manifest or an evaluation says in single values, under their names."""
+    return [(name.replace("_", " "), value(what)) for name, what in known.items()]
 
 
 def unevenness(found: ShardSet) -> Cell:

@@ -96,6 +96,13 @@ def test_reasons_are_counted(page: Page, facts: RunFacts) -> None:
     assert {row[0]: int(row[1]) for row in rows} == {drop.reason: drop.documents for drop in counted.drops}
 
 
+def test_samples_show_what_was_measured(facts: RunFacts) -> None:
+    signals = {"gopher_quality.words": 12_345, "gopher_quality.mean_word": 5.123456, "language.lang": "fr"}
+    counted = Counted("web", 1, 0, (Drop("x:y", 1, (Sample("1f", "How it begins", "https://a.example", signals),)),))
+    text = Page(render_page(replace(facts, stages=(replace(facts.stages[0], counted=(counted,)),)))).text
+    assert "How it begins\n1f · https://a.example · words 12.3 k · mean_word 5.123 · lang fr" in text
+
+
 def test_shares_are_shown_with_their_difference(page: Page) -> None:
     rows = page.tables["Shares of tokens, asked and packed"]
     assert rows[1][:6] == ["web", "60.0 %", "60.0 %", "60,000", "60,000", "±0"]
@@ -190,7 +197,7 @@ def test_a_lone_surrogate_can_be_written(facts: RunFacts) -> None:
 
 def poisoned(facts: RunFacts, text: str) -> RunFacts:
     """The facts with `text` wherever a document, a package or a recipe could have put it."""
-    sample = Sample(text, text, text, text)
+    sample = Sample(text, text, text, {text: text})
     counted = Counted("web", 5, 2, (Drop(text, 3, (sample,)),), {text: 1})
     stages = tuple(replace(stage, counted=(counted,)) if stage.key == "filter-web" else stage for stage in facts.stages)
     clusters = DedupeFacts({2: 1}, (Cluster(text, 2, (Member(text, text, True, None, text),)),))

@@ -48,7 +48,7 @@ def test_numbers_are_those_of_the_facts(facts: RunFacts) -> None:
     text = render_text(facts)
     assert re.search(r"^  documents read +840$", text, re.MULTILINE)
     assert re.search(r"^web +60\.0 % +60\.0 % +60,000 +60,000 +±0 ", text, re.MULTILINE)
-    assert f"digest               {facts.digest}" in text
+    assert f"digest                 {facts.digest}" in text
 
 
 def test_the_last_line_is_the_verdict(facts: RunFacts) -> None:
