@@ -95,7 +95,7 @@ def summary(dataset: Dataset) -> Summary:
     return Summary(
         split=manifest.split,
         digest=manifest.digest,
-        tokenizer=f"{manifest.tokenizer.name}, {manifest.tokenizer.vocab_size:,} ids, {manifest.tokenizer.sha256[:12]}",
+        tokenizer=manifest.tokenizer.name,
         seq_len=manifest.seq_len,
         shards=len(manifest.shards),
         rows=manifest.rows,
