@@ -96,6 +96,20 @@ def test_a_bound_that_dropped_nothing_is_not_drawn(facts: RunFacts) -> None:
     assert {found.name for found in facts.thresholds} == {"gopher_quality.words", "gopher_quality.stop_words"}
 
 
+def test_bounds_that_refuse_few_are_not_drawn(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Too few words: 14 % of the documents; too few stop words as well: more than twice as many."""
+    monkeypatch.setattr(evidence, "TELLING", 0.18)
+    assert {found.name for found in gather(folder).thresholds if found.source == "web"} == {"gopher_quality.stop_words"}
+
+
+def test_the_tokenizer_is_judged_by_source_and_language(facts: RunFacts) -> None:
+    assert facts.tokenizer is not None
+    web = next(row for row in facts.tokenizer.sources if row.name == "web")
+    assert (web.bytes, web.tokens, web.numbers) == (400_000, 100_000, {"documents": 9, "not_restored": 0})
+    assert [row.name for row in facts.tokenizer.languages] == ["en", "fr"]
+    assert facts.tokenizer.about == {"kind": "byte-level BPE", "vocab_size": 16384}
+
+
 def test_kept_documents_lie_beyond_their_bound(facts: RunFacts) -> None:
     for found in facts.thresholds:
         bound = dict(found.bounds)[f"min_{found.name.split('.')[1]}"]
@@ -201,6 +215,11 @@ def test_a_lost_document_is_seen_everywhere(facts: RunFacts) -> None:
         "filter-web: documents kept = rows in its files",
         "web: documents kept by filter = read by dedupe",
     ]
+
+
+def test_a_reject_that_was_not_written_is_seen(facts: RunFacts) -> None:
+    stages = tuple(replace(stage, rows={**stage.rows, "rejects": 0}) if stage.key == "filter-web" else stage for stage in facts.stages)
+    assert [check.name for check in wrong(replace(facts, stages=stages))] == ["filter-web: documents dropped = rejects"]
 
 
 def test_a_missing_token_is_seen(facts: RunFacts) -> None:

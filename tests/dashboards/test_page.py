@@ -96,6 +96,12 @@ def test_reasons_are_counted(page: Page, facts: RunFacts) -> None:
     assert {row[0]: int(row[1]) for row in rows} == {drop.reason: drop.documents for drop in counted.drops}
 
 
+def test_bars_are_relative_to_the_most_frequent_reason(facts: RunFacts) -> None:
+    counted = Counted("web", 1000, 850, (Drop("a:rare", 50), Drop("b:often", 100)))
+    found = tables.drops(facts.stages[0], counted)
+    assert [(row[0].text, row[2].text, row[2].bar) for row in found.rows] == [("b:often", "10.0 %", 1.0), ("a:rare", "5.00 %", 0.5)]
+
+
 def test_samples_show_what_was_measured(facts: RunFacts) -> None:
     signals = {"gopher_quality.words": 12_345, "gopher_quality.mean_word": 5.123456, "language.lang": "fr"}
     counted = Counted("web", 1, 0, (Drop("x:y", 1, (Sample("1f", "How it begins", "https://a.example", signals),)),))
@@ -112,6 +118,23 @@ def test_a_share_that_was_missed_is_shown(facts: RunFacts) -> None:
     mix = tuple(replace(row, quota=row.quota + 7) for row in facts.mix)
     rows = Page(render_page(replace(facts, mix=mix))).tables["Shares of tokens, asked and packed"]
     assert [row[5] for row in rows[1:]] == ["−7", "−7", "−7"]
+    assert dict(tables.figures(replace(facts, mix=mix)))["tokens off the shares"].text == "7"
+    assert dict(tables.figures(facts))["tokens off the shares"].text == "0"
+
+
+def test_the_tokenizer_is_shown_by_source_and_by_language(page: Page) -> None:
+    head, web, *_ = page.tables["The tokenizer on held-out text, by source"]
+    assert head == ["Source", "Text", "Tokens", "Bytes per token", "documents", "not restored"]
+    assert web == ["web", "400 kB", "100 k", "4.000", "9", "0"]
+    assert [row[0] for row in page.tables["The tokenizer on held-out text, by language"]] == ["Language", "en", "fr"]
+
+
+def test_times_that_were_not_taken_are_left_out(facts: RunFacts) -> None:
+    stages = tuple(replace(stage, ran=False, seconds=0.0, task_seconds=0.0) if stage.stage == "pack" else stage for stage in facts.stages)
+    rows = {row[0]: row for row in Page(render_page(replace(facts, stages=stages))).tables["Time by stage"]}
+    assert rows["pack"][1:6] == ["done before", "1", "–", "–", "–"]
+    assert rows["mix"][1] == "ran"
+    assert rows["extract"][3:6] == ["11.0 s", "1 min 16 s", "7.0"]
 
 
 def test_helpers_of_dedupe_do_not_drop_a_second_time(facts: RunFacts) -> None:
