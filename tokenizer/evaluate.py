@@ -119,9 +119,10 @@ def train_reference(documents: Iterable[str], vocab_size: int, specials: list[st
 
 
 def unused(measure: Measure) -> int:
-    """How many tokens of the vocabulary no document needed, special ones apart."""
+    """How many merged tokens no document needed: special ones and single bytes, which every vocabulary has, apart."""
     vocabulary = measure.encoder.vocabulary
-    plain = np.array(sorted(set(vocabulary.ids.values()) - set(vocabulary.added.values())), np.int64)
+    merged = np.array([number for number, token in enumerate(vocabulary.token_bytes) if len(token) > 1], np.int64)
+    plain = np.setdiff1d(merged, np.array(list(vocabulary.added.values()), np.int64))
     return int((measure.used[plain] == 0).sum())
 
 
