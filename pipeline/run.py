@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,9 @@ from pipeline.registry import fingerprint
 from pipeline.runfiles import RUN_FILE
 from pipeline.storage import Folder
 from pipeline.worker import Failed, Outcome, TaskSpec, commit, finished_tasks, open_committed, task_list
+
+#: Wall seconds of a stage's wave and seconds of its tasks, beside its manifest and never part of it.
+TIMES = "times.json"
 
 
 @dataclass(frozen=True)
@@ -41,13 +44,11 @@ class Options:
 
 @dataclass
 class StageRun:
-    """One stage of a run: whether it ran now, wall seconds of its wave, and seconds of its tasks added up."""
+    """One stage of a run, and whether it ran now."""
 
     stage: Stage
     committed: Committed
     ran: bool
-    seconds: float = 0.0
-    task_seconds: float = 0.0
 
 
 @dataclass
@@ -160,13 +161,13 @@ def _run_wave(state: Run, wave: list[Stage], workers: _Lazy, watch: Watch) -> No
         names = [task.name for task in tasks.get(stage.key, [])]
         if not failed.intersection(names):
             state.stages[stage.key] = _commit(state, stage, [done[stage.key][name] for name in names] if stage in todo else None)
-            state.stages[stage.key].task_seconds = busy.get(stage.key, 0.0)
+            if stage in todo:
+                times = {"seconds": round(time.monotonic() - begin, 3), "task_seconds": round(busy[stage.key], 3)}
+                state.folder.sub(stage.folder).write_json(TIMES, times)
     if failures:
         _keep_tracebacks(state.folder, wave[0].step.name, failures)
         causes = [(failure.task, failure.cause) for failure in failures]
         raise PartsFailed(wave[0].step.name, causes, sum(len(results) for results in done.values()))
-    for stage in todo:
-        state.stages[stage.key].seconds = time.monotonic() - begin
     watch.end([stage.key for stage in todo], [stage.key for stage in wave if stage not in todo])
 
 
@@ -218,13 +219,12 @@ def check_floors(state: Run) -> None:
 def run_facts(state: Run, options: Options) -> dict[str, Any]:
     """What run.json holds: which folders make up the run, and what the manifests don't say (times, labels, inputs)."""
     recipe = state.plan.recipe
-    earlier = _earlier_times(state.folder)
     return {
         "recipe": recipe.name,
         "profile": recipe.profile,
         "about": recipe.about,
         "seed": recipe.seed,
-        "stages": [_stage_facts(run, earlier) for run in state.stages.values()],
+        "stages": [_stage_facts(run) for run in state.stages.values()],
         "sources": {s.name: {"share": s.share, "about": s.about, "max_epochs": s.max_epochs} for s in recipe.sources},
         "lock": state.lock.to_json()["inputs"],
         "missing": list(state.lock.missing),
@@ -232,11 +232,11 @@ def run_facts(state: Run, options: Options) -> dict[str, Any]:
         "started": state.started,
         "seconds": round(state.seconds, 3),
         "workers": options.workers,
+        "version": version("tokenmill"),
     }
 
 
-def _stage_facts(run: StageRun, earlier: Mapping[str, Any]) -> dict[str, Any]:
-    times = earlier.get(run.stage.fingerprint, {}) if not run.ran else {}
+def _stage_facts(run: StageRun) -> dict[str, Any]:
     return {
         "key": run.stage.key,
         "stage": run.stage.step.name,
@@ -244,13 +244,10 @@ def _stage_facts(run: StageRun, earlier: Mapping[str, Any]) -> dict[str, Any]:
         "folder": run.stage.folder,
         "fingerprint": run.stage.fingerprint,
         "ran": run.ran,
-        "seconds": times.get("seconds", round(run.seconds, 3)),
-        "task_seconds": times.get("task_seconds", round(run.task_seconds, 3)),
+        **_times(run.committed.folder),
     }
 
 
-def _earlier_times(folder: Folder) -> dict[str, Any]:
-    """Times of the stages as an earlier run measured them, by fingerprint."""
-    if not folder.exists(RUN_FILE):
-        return {}
-    return {stage["fingerprint"]: stage for stage in folder.read_json(RUN_FILE)["stages"]}
+def _times(folder: Folder) -> dict[str, float]:
+    """What a stage took when it ran: it may have been in an earlier run, which may have failed later."""
+    return folder.read_json(TIMES) if folder.exists(TIMES) else {"seconds": 0.0, "task_seconds": 0.0}

@@ -26,17 +26,17 @@ def run_here(recipe: Recipe, options: Options, as_json: bool) -> Run:
     with Lines() as watch:
         watch.say(f"{recipe.name} · profile {recipe.profile} · " + " / ".join(f"{s.name} {s.share:.0%}" for s in recipe.sources))
         done = run(recipe, options, watch)
-    pages = write_report(done.folder)
+    write_report(done.folder)
     if not done.ran:
         out.print("Nothing to do: every stage is as this recipe and these inputs make it.", soft_wrap=True)
-    _say_where(done, pages)
+    _say_where(done)
     return done
 
 
-def _say_where(done: Run, pages: Sequence[str]) -> None:
+def _say_where(done: Run) -> None:
     out = console()
     places = [("shards", done.dataset.path("train")), ("digest", done.digest), ("run", done.folder.path("run.json"))]
-    places += [("report", page) for page in pages]
+    places.append(("report", done.folder.path("report.html")))
     out.print(f"\ndone in {done.seconds:,.1f} s", soft_wrap=True)
     for name, place in places:
         out.print(f"  {name:<8} {place}", soft_wrap=True)
