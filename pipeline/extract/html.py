@@ -14,6 +14,7 @@ from resiliparse.parse.html import ElementNode, HTMLParserException, HTMLTree
 from pipeline.contracts import Extracted
 from pipeline.extract.decoding import decode, paragraphs
 from pipeline.extract.documents import Found, NoText, extracted
+from pipeline.extract.dom import focus, sink_lists
 from pipeline.registry import extractor
 
 #: Where a page names its own charset: a <meta> or an XML declaration within the first bytes (HTML standard, 13.2.3.2).
@@ -65,9 +66,15 @@ def html(
     def read(content: bytes, meta: Mapping[str, Any]) -> Found:
         if _tangled(content):
             raise NoText("tangled")
-        tree = HTMLTree.parse(decode(content, meta.get("charset"), _declared(content)))
-        text = extract_plain_text(tree, main_content=main_content and not meta.get("fragment"), **options)
-        return Found(paragraphs(text), lang=_language(tree), about={"title": tree.title or None})
+        source = decode(content, meta.get("charset"), _declared(content))
+        tree = HTMLTree.parse(source)
+        title, lang = tree.title or None, _language(tree)
+        boilerplate = main_content and not meta.get("fragment")
+        if boilerplate:
+            focus(tree, source)
+            sink_lists(tree)
+        text = extract_plain_text(tree, main_content=boilerplate, **options)
+        return Found(paragraphs(text), lang=lang, about={"title": title})
 
     return extracted(raw, read, max_bytes=max_bytes, errors=(HTMLParserException,))
 
@@ -95,4 +102,10 @@ def _tangled(content: bytes) -> bool:
     if len(content) <= 2 * _MAX_ATTRIBUTES:
         return False
     pieces = (piece for piece in content.split(b">") if len(piece) > 2 * _MAX_ATTRIBUTES)
-    return any(len(piece.rpartition(b"<")[2].split()) > _MAX_ATTRIBUTES for piece in pieces)
+    return any(_attributes(piece) > _MAX_ATTRIBUTES for piece in pieces)
+
+
+def _attributes(piece: bytes) -> int:
+    """Words in the tag that ends a piece of markup before a ">"."""
+    _, opened, tag = piece.rpartition(b"<")
+    return len(tag.split()) if opened and tag[:1].isalpha() else 0
