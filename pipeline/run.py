@@ -14,7 +14,7 @@ from pipeline import cluster
 from pipeline.cluster import Runner
 from pipeline.contracts import Task
 from pipeline.download import Lock, fetch, publish
-from pipeline.errors import PartsFailed, SourceError
+from pipeline.errors import PartsFailed, SourceError, StorageError
 from pipeline.job import MANIFEST, Committed, Inputs, TaskResult
 from pipeline.plan import Plan, Stage, make_plan
 from pipeline.progress import Watch
@@ -116,6 +116,8 @@ def _link_results(state: Run) -> None:
     if state.folder.is_local:
         for name, key in (("dataset", "pack"), ("tokenizer", "tokenizer")):
             link = Path(state.folder.path(name))
+            if link.is_dir() and not link.is_symlink():
+                raise StorageError(f"{link} is a folder, where a link to the last run's {name} belongs: move it away and run again")
             aside = link.with_name(f".{name}-{os.getpid()}")
             aside.symlink_to(state.stages[key].stage.folder, target_is_directory=True)
             aside.replace(link)

@@ -139,7 +139,7 @@ def ancestors(pid: int) -> list[int]:
 
 
 def copy(out: Path, target: Path) -> Path:
-    return Path(shutil.copytree(out, target / "out"))
+    return Path(shutil.copytree(out, target / "out", symlinks=True))
 
 
 def test_a_corrupt_input_part_is_named_the_others_are_kept_and_a_rerun_continues(tmp_path: Path, mill: Mill) -> None:
