@@ -95,6 +95,11 @@ def test_words_without_end(encoder: Encoder, content: bytes, length: int) -> Non
     assert ids_of(encoder, texts) == reference_ids(content, texts)
 
 
+def test_pieces_that_differ_in_zero_bytes_alone(encoder: Encoder, content: bytes) -> None:
+    texts = ["!" + "\0" * count for count in range(20)]
+    assert ids_of(encoder, texts) == reference_ids(content, texts)
+
+
 def test_a_memory_full_of_words_forgets_and_stays_right(content: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bpe, "_REMEMBERED", 8)
     encoder = Encoder(content)
