@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,8 +21,8 @@ from pipeline.worker import Failed, Outcome, TaskSpec, attempt
 RETRIES_AFTER_DEATH = 4
 #: Tasks handed to Ray at once, per worker: enough to keep workers busy, few enough to keep the queue short.
 QUEUED_PER_WORKER = 4
-#: What a job doesn't need of a checkout.
-NOT_SENT = (".venv/", "out/", "cache/", ".git/", "tests/", ".mypy_cache/", ".ruff_cache/", ".pytest_cache/", ".hypothesis/")
+#: What a job needs of a checkout.
+SENT = ("pipeline", "tokenizer", "trainer", "dashboards", "recipes")
 #: Nothing large goes through the object store: payloads are files.
 OBJECT_STORE_BYTES = 128 << 20
 
@@ -103,6 +105,7 @@ def runner(workers: int | None, local: bool) -> Iterator[Runner]:
         logging.getLogger("ray").setLevel(logging.ERROR)  # its notice on tokens is about clusters that others can reach
         count = workers or os.cpu_count() or 1
         ray.init(
+            address="local",  # a Ray that somebody else runs on this machine is not ours to use
             num_cpus=count,
             include_dashboard=False,
             log_to_driver=False,
@@ -127,17 +130,17 @@ def submit(address: str, entrypoint: Sequence[str], checkout: Path) -> str:
     from ray.job_submission import JobSubmissionClient
 
     logging.getLogger("ray").setLevel(logging.ERROR)
-    try:
-        client = JobSubmissionClient(address)
-        job = client.submit_job(
-            entrypoint=shlex.join(entrypoint),
-            runtime_env={"working_dir": str(checkout), "excludes": list(NOT_SENT)},
-        )
-    except (RuntimeError, ConnectionError, ValueError, ray.exceptions.RayError) as error:
-        raise TokenmillError(
-            f"{address} doesn't take the job: {error}\n"
-            "If it wants a token: `ray get-auth-token --generate` once, then RAY_AUTH_MODE=token where the cluster is started and here."
-        ) from error
+    with tempfile.TemporaryDirectory() as folder:
+        for name in SENT:
+            shutil.copytree(checkout / name, Path(folder) / name, ignore=shutil.ignore_patterns("__pycache__"))
+        try:
+            client = JobSubmissionClient(address)
+            job = client.submit_job(entrypoint=shlex.join(entrypoint), runtime_env={"working_dir": folder})
+        except (RuntimeError, ConnectionError, ValueError, ray.exceptions.RayError) as error:
+            raise TokenmillError(
+                f"{address} doesn't take the job: {error}\n"
+                "If it wants a token: `ray get-auth-token --generate` once, then RAY_AUTH_MODE=token where the cluster is started and here."
+            ) from error
 
     async def follow() -> None:
         async for lines in client.tail_job_logs(job):
