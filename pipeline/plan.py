@@ -16,7 +16,7 @@ from typing import Any
 from pipeline.contracts import Task
 from pipeline.download import Lock, LockedInput, parts
 from pipeline.recipe import Recipe, Source
-from pipeline.registry import Step, bind, fingerprint, lookup
+from pipeline.registry import Step, bind, fingerprint, lookup, names
 from pipeline.storage import content_digest
 
 #: The way of a document. A stage's number is its place here; stages of one number don't depend on each other.
@@ -105,13 +105,16 @@ class _Planner:
         self.left_out: list[str] = []
 
     def extract(self, source: Source, inputs: list[LockedInput]) -> str:
-        settings = [_as_json(step) for step in source.extract]
+        chosen = {step.name: step for step in source.extract}
+        extractors = [chosen.get(name) or bind("extractor", name, {})[0] for name in names("extractor")]
+        settings = [_as_json(step) for step in extractors]
         step, _ = bind("stage", "extract", {"extractors": settings})
         pinned = [[item.file.name, item.file.sha256, item.read.identity(content_digest)] for item in inputs]
         identity = {
             "part_bytes": self.recipe.part_bytes,
             "inputs": pinned,
-            "extractors": [step.identity(content_digest) for step in source.extract],
+            "readers": {name: lookup("reader", name).version for name in names("reader")},  # a reader may call another
+            "extractors": [step.identity(content_digest) for step in extractors],  # which are needed shows when they are read
         }
         return self._append(step, source.name, {}, identity, parts(source.name, inputs, self.recipe.part_bytes))
 

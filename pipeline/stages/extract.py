@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from pipeline.contracts import Extracted, InputFile, RawDocument
 from pipeline.errors import SourceError
 from pipeline.job import Job
-from pipeline.registry import Step, UnknownStep, bind, stage
+from pipeline.registry import Step, UnknownStep, did_you_mean, stage
 from pipeline.report import Report
 from pipeline.schema import DOC, EXCERPT_CHARS, RAW, REJECT, conform, document_id
 from pipeline.storage import ParquetSink
@@ -20,41 +20,45 @@ from pipeline.storage import ParquetSink
 #: A batch is closed at this many documents or bytes, whichever comes first: enough for Arrow, little for memory.
 BATCH_DOCUMENTS = 512
 BATCH_BYTES = 16 << 20
+#: Two records of one part at one place in one file: the first is read.
+REPEATED = "extract:repeated_locator"
+_LOST = pa.schema([REJECT.field(name) for name in ("id", "source", "url", "step", "reason")])
 
 
 @stage("extract")
-def extract(job: Job, *, extractors: Sequence[Mapping[str, Any]] = ()) -> Report:
+def extract(job: Job, *, extractors: Sequence[Mapping[str, Any]]) -> Report:
     """Read one part's files and extract the text of every document.
 
     The task's payload is {"files": [InputFile as dict], "read": {"name", "args"}}. `extractors` are steps
-    ({"name", "args"}) whose settings differ from their defaults. Writes {part}.docs and {part}.rejects.
+    ({"name", "args"}), one per format: the plan lists them all, so that their versions are part of its fingerprint.
+    Writes {part}.docs and {part}.rejects.
     Raises SourceError naming the file when one can't be read.
     """
     report = Report()
     table = _ExtractorTable(extractors)
     with job.parquet("docs", DOC) as docs, job.parquet("rejects", REJECT) as rejects:
-        for batch in _raw_batches(job, report):
+        for batch in _raw_batches(job, report, rejects):
             _extract_batch(batch, table, docs, rejects, report)
     return report
 
 
 class _ExtractorTable:
-    """Extractors by format; those the recipe says nothing of run with their defaults."""
+    """Extractors by format."""
 
-    def __init__(self, configured: Sequence[Mapping[str, Any]]) -> None:
-        self._steps = {item["name"]: Step("extractor", item["name"], item["args"]) for item in configured}
+    def __init__(self, steps: Sequence[Mapping[str, Any]]) -> None:
+        self._steps = {item["name"]: Step("extractor", item["name"], item["args"]) for item in steps}
 
     def __call__(self, raw: pa.RecordBatch, format: str) -> Extracted:  # noqa: A002
         if format not in self._steps:
-            self._steps[format] = bind("extractor", format, {})[0]
+            raise UnknownStep(f"no extractor is called {format!r}{did_you_mean(format, list(self._steps))}")
         found: Extracted = self._steps[format](raw)
         if len(found.text) != raw.num_rows or len(found.reasons) != raw.num_rows:
             raise SourceError(f"extractor {format!r} returned {len(found.text)} texts for {raw.num_rows} documents")
         return found
 
 
-def _raw_batches(job: Job, report: Report) -> Iterator[pa.RecordBatch]:
-    """RAW batches of the part's records, in the order of its files; a locator seen twice is dropped and counted."""
+def _raw_batches(job: Job, report: Report, rejects: ParquetSink) -> Iterator[pa.RecordBatch]:
+    """RAW batches of the part's records, in the order of its files; a locator seen twice is dropped for that reason."""
     read = Step("reader", job.task.payload["read"]["name"], job.task.payload["read"]["args"])
     rows: list[dict[str, Any]] = []
     waiting = 0
@@ -66,7 +70,8 @@ def _raw_batches(job: Job, report: Report) -> Iterator[pa.RecordBatch]:
             report.count(job.source, "raw_bytes", len(document.content))
             row = _raw_row(job.source, file, document)
             if row["id"] in seen:
-                report.drop(job.source, "extract:repeated_locator")
+                report.drop(job.source, REPEATED)
+                rejects.write(conform(pa.RecordBatch.from_pylist([{**row, "step": "extract", "reason": REPEATED}], schema=_LOST), REJECT))
                 continue
             seen.add(row["id"])
             rows.append(row)
