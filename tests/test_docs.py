@@ -51,12 +51,21 @@ def test_a_shown_command_works(line: str, workplace: Path) -> None:
     if argv[0] == "explain":
         argv[2] = "web 3"
     if argv[0] in ("run", "plan"):
-        argv += ["--profile", "local", "--sources", f"web={ROOT / 'docs'}", "--set", "sources.web.floor=0"]
+        argv += ["--profile", "local", "--sources", f"web={ROOT / 'docs'}"]
     done = subprocess.run(
         [sys.executable, "-m", "pipeline", *argv], cwd=workplace, capture_output=True, text=True, timeout=120, env=environment()
     )
     assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
     assert done.stdout.strip()
+
+
+@pytest.mark.parametrize(
+    "block", [body for name, body in FENCE.findall((ROOT / "docs" / "shards.md").read_text("utf-8")) if name == "python"]
+)
+def test_the_code_that_reads_shards_works(block: str, workplace: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", block], cwd=workplace, capture_output=True, text=True, timeout=120, env=environment())
+    assert done.returncode == 0, done.stderr
+    assert re.match(r"\[ *\d+", done.stdout)
 
 
 @pytest.mark.parametrize("line", MAKE)
