@@ -19,6 +19,7 @@ from tokenizers import Regex, Tokenizer, pre_tokenizers
 
 from pipeline.kernels import bpe
 from pipeline.kernels.arrow import Bytes, Texts, texts
+from pipeline.kernels.merging import merge_table
 from pipeline.kernels.pieces import CLASSES_END, LETTER, NEWLINE, NUMBER, SPACE
 from tokenizer.train import MAX_DIGITS, gpt4_pattern
 from tokenizer.vocabulary import Ids, Vocabulary
@@ -58,7 +59,7 @@ class Encoder:
         byte_ids = self.vocabulary.byte_ids()
         if self.slow_because is None and byte_ids is not None:
             self._digits = _split_digits(self.vocabulary.spec["pre_tokenizer"]) or 0
-            self._merges = bpe.Merges(character_classes(), byte_ids, bpe.merge_table(*self.vocabulary.merges()))
+            self._merges = bpe.Merges(character_classes(), byte_ids, merge_table(*self.vocabulary.merges()))
             self._memory = bpe.memory()
 
     def encode(self, column: pa.Array) -> Encoded:
@@ -86,10 +87,10 @@ class Encoder:
         ids = np.empty(size + 2, np.uint32)
         offsets = np.zeros(views.rows + 1, np.int64)
         done = 0
-        while (
-            done := bpe.encode(views.offsets, views.data, self._digits, self._merges, self._memory, ids, offsets[1:], done)
-        ) < views.rows:
-            self._memory = bpe.memory(longest=int(views.offsets[done + 1] - views.offsets[done]))
+        while done < views.rows:
+            done = bpe.encode(views.offsets, views.data, self._digits, self._merges, self._memory, ids, offsets[1:], done)
+            if done < views.rows:  # stopped before a text with a piece longer than any so far
+                self._memory = bpe.memory(longest=int(views.offsets[done + 1] - views.offsets[done]))
         return Encoded(ids[: offsets[-1]].copy(), offsets)
 
     def _slow(self, views: Texts) -> Encoded:
@@ -175,9 +176,12 @@ def character_classes() -> Bytes:
 
 
 def _first(views: Texts, size: int) -> Texts:
-    """The first rows that hold at least `size` bytes, or all."""
-    rows = int(np.searchsorted(views.offsets, views.offsets[0] + size)) + 1
-    return Texts(views.offsets[:rows], views.data)
+    """The texts of the first `size` bytes, the last of them perhaps cut short."""
+    end = min(int(views.offsets[0]) + size, int(views.offsets[-1]))
+    while end < views.offsets[-1] and views.data[end] & 0xC0 == 0x80:
+        end += 1
+    rows = int(np.searchsorted(views.offsets, end))
+    return Texts(np.minimum(views.offsets[: rows + 1], end), views.data)
 
 
 def _strings(views: Texts, size: int) -> Iterator[list[str]]:

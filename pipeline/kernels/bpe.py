@@ -1,8 +1,7 @@
-"""Byte-level BPE over Arrow columns: pieces are merged in order of rank, and remembered by their bytes.
+"""Byte-level BPE over Arrow columns: texts are split into pieces, pieces are merged, and what came of them is remembered.
 
-Merges are applied by pair, not by the bytes that a pair makes, so the ids are those of the `tokenizers` library for any
-list of merges, also where two of them make one token. Text repeats its words, so few pieces are merged twice: a piece of
-up to 15 bytes is its own exact key in a table of pieces already merged, where no hash stands for another's bytes.
+Text repeats its words, so few pieces need to be merged twice: a piece of up to 15 bytes is its own exact key in a table of
+pieces already merged, where no hash stands for another piece's bytes. So the ids never depend on what was met before.
 """
 
 from __future__ import annotations
@@ -10,23 +9,18 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from pipeline.kernels.arrow import Bytes, Ints
 from pipeline.kernels.compiled import kernel
 from pipeline.kernels.hashing import mix
+from pipeline.kernels.merging import Ids, Room, Words, merge, room, signed
 from pipeline.kernels.pieces import next_piece
-
-Ids = npt.NDArray[np.uint32]
-Words = npt.NDArray[np.uint64]
 
 #: Pieces that a memory holds: 2 MiB, about a processor's second cache.
 _REMEMBERED = 1 << 16
 #: The longest piece, in bytes, and the greatest number of ids that a memory holds: four words of 64 bits.
 _KEY_BYTES = 15
 _KEPT_IDS = 3
-#: A piece up to this length is merged by search, a longer one by a heap.
-_SHORT = 48
 _NONE = np.uint64(0xFFFFFFFFFFFFFFFF)
 _LOW = np.uint64(0xFFFFFFFF)
 _HALF = np.uint64(32)
@@ -34,11 +28,7 @@ _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 
 
 class Merges(NamedTuple):
-    """What the kernel knows of a tokenizer.
-
-    `classes` uint8[CLASSES_END], see `pieces`; `byte_ids` uint32[256]; `pairs` uint64[slots, 2], an open table from
-    left << 32 | right to rank << 32 | merged id, all ones where a slot is empty.
-    """
+    """What the kernel knows of a tokenizer: `classes` of characters (see `pieces`), uint32[256] `byte_ids`, the table of merges."""
 
     classes: Bytes
     byte_ids: Ids
@@ -46,32 +36,18 @@ class Merges(NamedTuple):
 
 
 class Memory(NamedTuple):
-    """What the kernel keeps from text to text, and what it works in; one serves one thread.
+    """What the kernel keeps from text to text, and room to merge in; one serves one thread.
 
     `known` uint64[rows, 4] holds pieces already merged: (bytes, bytes and length, number of ids and the first, two more).
-    The others are for the piece in hand: `found` merges that are possible, `before` and `after` a symbol's neighbours.
     """
 
     known: Words
-    found: Words
-    before: Ints
-    after: Ints
-
-
-def merge_table(lefts: Ids, rights: Ids, merged: Ids) -> Words:
-    """The table `Merges.pairs`; a merge's rank is its place. A pair that comes twice has its last rank, as in `tokenizers`."""
-    slots = 64
-    while slots < 3 * len(merged):
-        slots *= 2
-    table = np.full((slots, 2), _NONE, np.uint64)
-    _fill(table, lefts, rights, merged)
-    return table
+    room: Room
 
 
 def memory(longest: int = 1 << 16) -> Memory:
     """An empty memory, with room to merge pieces of up to `longest` bytes."""
-    places = np.zeros((2, longest), np.int64)
-    return Memory(np.zeros((_REMEMBERED, 4), np.uint64), np.zeros(3 * longest, np.uint64), places[0], places[1])
+    return Memory(np.zeros((_REMEMBERED, 4), np.uint64), room(longest))
 
 
 @kernel
@@ -88,20 +64,20 @@ def encode(offsets: Ints, data: Bytes, digits: int, merges: Merges, memory: Memo
         while start < end:
             stop = next_piece(data, start, end, classes, digits)
             if stop - start > _KEY_BYTES:
-                if stop - start > len(memory.before):
+                if stop - start > len(memory.room.before):
                     return text
-                count += _merge(data, start, stop, merges, memory, ids, count)
+                count += _merge(data, start, stop, merges, memory.room, ids, count)
                 start = stop
                 continue
             low, high = _key(data, start, stop)
             row = _find(known, low, high)
             if known[row, 0] == low and known[row, 1] == high:
-                number = _signed(known[row, 2] >> _HALF)
+                number = signed(known[row, 2] >> _HALF)
                 ids[count] = np.uint32(known[row, 2] & _LOW)
                 ids[count + 1] = np.uint32(known[row, 3] & _LOW)
                 ids[count + 2] = np.uint32(known[row, 3] >> _HALF)
             else:
-                number = _merge(data, start, stop, merges, memory, ids, count)
+                number = _merge(data, start, stop, merges, memory.room, ids, count)
                 _remember(known, low, high, ids[count : count + number])
             count += number
             start = stop
@@ -110,8 +86,12 @@ def encode(offsets: Ints, data: Bytes, digits: int, merges: Merges, memory: Memo
 
 
 @kernel
-def _signed(word: np.uint64) -> int:
-    return np.int64(word)  # type: ignore[return-value]  # to Numba they are one
+def _merge(data: Bytes, start: int, end: int, merges: Merges, room: Room, ids: Ids, count: int) -> int:
+    """Write the ids of a piece at `count`; returns how many."""
+    piece = ids[count : count + end - start]
+    for i in range(start, end):
+        piece[i - start] = merges.byte_ids[data[i]]
+    return merge(piece, merges.pairs, room)
 
 
 @kernel
@@ -166,135 +146,3 @@ def _word(data: Bytes, start: int) -> np.uint64:
     for k in range(8):
         word |= np.uint64(data[i + np.uint64(k)]) << np.uint64(8 * k)
     return word
-
-
-@kernel
-def _fill(table: Words, lefts: Ids, rights: Ids, merged: Ids) -> None:
-    for rank in range(len(merged)):
-        pair = np.uint64(lefts[rank]) << _HALF | np.uint64(rights[rank])
-        slot = _slot(table, pair)
-        table[slot, 0] = pair
-        table[slot, 1] = np.uint64(rank) << _HALF | np.uint64(merged[rank])
-
-
-@kernel
-def _slot(table: Words, pair: np.uint64) -> np.uint64:
-    mask = np.uint64(len(table) - 1)
-    slot = mix(pair) & mask
-    while table[slot, 0] != pair and table[slot, 0] != _NONE:
-        slot = (slot + np.uint64(1)) & mask
-    return slot
-
-
-@kernel
-def _merge_of(table: Words, left: np.uint32, right: np.uint32) -> np.uint64:
-    """rank << 32 | merged id of a pair, all ones when it has no merge."""
-    return np.uint64(table[_slot(table, np.uint64(left) << _HALF | np.uint64(right)), 1])
-
-
-@kernel
-def _merge(data: Bytes, start: int, end: int, merges: Merges, memory: Memory, ids: Ids, count: int) -> int:
-    """Write the ids of a piece at `count`, merged in order of rank and from left to right; returns how many."""
-    piece = ids[count : count + end - start]
-    for i in range(start, end):
-        piece[i - start] = merges.byte_ids[data[i]]
-    if len(piece) > _SHORT:
-        return _merge_long(piece, merges.pairs, memory)
-    return _merge_short(piece, merges.pairs, memory.found)
-
-
-@kernel
-def _merge_short(ids: Ids, pairs: Words, found: Words) -> int:
-    """Merge in place: find the least rank, merge, close the gap, until no neighbours merge."""
-    count = len(ids)
-    for i in range(count - 1):
-        found[i] = _merge_of(pairs, ids[i], ids[i + 1])
-    while count > 1:
-        best, least = 0, found[0]
-        for i in range(1, count - 1):
-            if found[i] < least:
-                best, least = i, found[i]
-        if least == _NONE:
-            break
-        count -= 1
-        ids[best] = np.uint32(least & _LOW)
-        for i in range(best + 1, count):
-            ids[i] = ids[i + 1]
-            found[i - 1] = found[i]
-        if best > 0:
-            found[best - 1] = _merge_of(pairs, ids[best - 1], ids[best])
-        if best + 1 < count:
-            found[best] = _merge_of(pairs, ids[best], ids[best + 1])
-    return count
-
-
-@kernel
-def _merge_long(ids: Ids, pairs: Words, memory: Memory) -> int:
-    """The same with a heap of rank << 32 | place: O(n log n), so that a megabyte without a space is no trap."""
-    count = len(ids)
-    heap, before, after = memory.found, memory.before, memory.after
-    size = 0
-    for i in range(count):
-        before[i], after[i] = i - 1, i + 1
-    for i in range(count - 1):
-        size = _push(heap, size, _merge_of(pairs, ids[i], ids[i + 1]), i)
-    while size > 0:
-        least = heap[0]
-        size = _pop(heap, size)
-        i = _signed(least & _LOW)
-        j = after[i]
-        if j < 0 or j == count:
-            continue
-        merge = _merge_of(pairs, ids[i], ids[j])
-        if merge >> _HALF != least >> _HALF:  # one of the two has been merged since
-            continue
-        ids[i] = np.uint32(merge & _LOW)
-        after[i], after[j] = after[j], -1
-        if after[i] < count:
-            before[after[i]] = i
-            size = _push(heap, size, _merge_of(pairs, ids[i], ids[after[i]]), i)
-        if before[i] >= 0:
-            size = _push(heap, size, _merge_of(pairs, ids[before[i]], ids[i]), before[i])
-    return _close_gaps(ids, after)
-
-
-@kernel
-def _close_gaps(ids: Ids, after: Ints) -> int:
-    i, number = 0, 0
-    while i < len(ids):
-        ids[number] = ids[i]
-        number += 1
-        i = after[i]
-    return number
-
-
-@kernel
-def _push(heap: Words, size: int, merge: np.uint64, place: int) -> int:
-    """Add a merge to the heap, if there is one; returns the heap's new size."""
-    if merge == _NONE:
-        return size
-    value = (merge & ~_LOW) | np.uint64(place)
-    i = size
-    while i > 0 and heap[(i - 1) // 2] > value:
-        heap[i] = heap[(i - 1) // 2]
-        i = (i - 1) // 2
-    heap[i] = value
-    return size + 1
-
-
-@kernel
-def _pop(heap: Words, size: int) -> int:
-    """Remove the least value, which stands first; returns the heap's new size."""
-    size -= 1
-    value = heap[size]
-    i = 0
-    while 2 * i + 1 < size:
-        child = 2 * i + 1
-        if child + 1 < size and heap[child + 1] < heap[child]:
-            child += 1
-        if value <= heap[child]:
-            break
-        heap[i] = heap[child]
-        i = child
-    heap[i] = value
-    return size

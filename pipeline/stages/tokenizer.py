@@ -157,7 +157,7 @@ def _evaluation(content: bytes, plain: bytes | None, training: pa.Table, held_ou
         "vocab_size": encoder.vocabulary.size,
         "unused_tokens": unused(seen),
         "not_restored": sum(found.not_restored for found in seen.groups.values()),
-        "trained_on_bytes": sum(found.bytes for found in seen.groups.values()),
+        "sampled_bytes": sum(found.bytes for found in seen.groups.values()),
         "sources": table(by_source, other),
         "languages": [{"language": name, **numbers} for name, numbers in table(by_language, None).items()],
     }

@@ -58,7 +58,7 @@ def test_bytes_are_drawn_in_the_proportions_of_the_recipe(made: Committed) -> No
     assert largest < 60_000 * 0.6
     for source, share in SHARES.items():
         assert 600 * share <= trained_on[source] < 600 * share + 16_384
-    assert evaluation(made)["trained_on_bytes"] == sum(trained_on.values())
+    assert evaluation(made)["sampled_bytes"] == sum(trained_on.values())
     judged = {source: found["bytes"] for source, found in evaluation(made)["sources"].items()}
     assert judged == {source: held_out[source] or trained_on[source] for source in SHARES}
     assert judged["web"] == held_out["web"] > 0

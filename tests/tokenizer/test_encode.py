@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from tokenizers import ByteLevelBPETokenizer, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
 
 from pipeline.kernels import bpe
-from tokenizer.encode import Encoded, Encoder, SlowEncoding, framed, obstacle
+from tokenizer.encode import Encoded, Encoder, SlowEncoding, _strings, framed, obstacle
 from tokenizer.train import gpt4_pattern
 from tokenizer.vocabulary import BYTE_OF, Vocabulary
 
@@ -128,6 +128,18 @@ def test_check_is_silent_while_both_ways_agree(encoder: Encoder) -> None:
         warnings.simplefilter("error")
         encoder.check(pa.array(MANY_TONGUES, pa.large_string()))
     assert encoder.slow_because is None
+
+
+@pytest.mark.parametrize("size", [1, 5, 6, 7, 20, 10**6])
+def test_check_looks_at_the_first_bytes_alone(encoder: Encoder, monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    monkeypatch.setattr("tokenizer.encode.CHECKED_BYTES", size)
+    seen: list[str] = []
+    slow = encoder._slow
+    monkeypatch.setattr(encoder, "_slow", lambda views: seen.extend(*_strings(views, 10**9)) or slow(views))
+    encoder.check(pa.array(["not", "début", None, "and a long text", ""]).slice(1))
+    text = "".join(seen)
+    assert "débutand a long text".startswith(text)
+    assert min(size, 21) <= len(text.encode()) <= size + 1
 
 
 def test_a_kernel_that_errs_is_left_with_a_warning(content: bytes) -> None:
