@@ -38,7 +38,8 @@ _NEWLINES = re.compile("[\x0b\x0c\x85\u2028\u2029]")
 _UNWANTED = "\x00-\x08\x0e-\x1f\x7f-\x9f\ufeff\ufffe\uffff\ud800-\udfff"
 _CONTROLS = re.compile(f"[{_UNWANTED}]")
 _UNUSUAL = re.compile(f"[\x0b\x0c\x85\u2028\u2029{_UNWANTED}]")
-_TRAILING = re.compile(r"[^\S\n]+$", re.MULTILINE)
+#: Looks behind, so that a long run of spaces within a line is tried once, not from each of its spaces.
+_TRAILING = re.compile(r"(?<![^\S\n])[^\S\n]++$", re.MULTILINE)
 _SPACED_ENDS = (" \n", "\t\n", "\xa0\n", "\u3000\n")
 _BLANKS = re.compile(r"\n{3,}")
 

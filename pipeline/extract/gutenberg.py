@@ -29,8 +29,8 @@ _CREDITS = re.compile(
     r"|Special thanks are due|\[?(?:Note:|Transcriber['’]?s['’]? Note)|Distributed Proofread|HTML version by)[^\n]*(?:\n[^\n]+)*\n",
     re.I,
 )
-#: The marker of the end must lie this far in: a table of contents may quote it.
-_FIRST_END = 0.5
+#: Small print beyond this share of the file stands behind the book, not before it.
+_SMALL_PRINT = 0.9
 #: A paragraph is prose, not verse or a table, when its lines but the last are at least this full.
 _FULL_LINE = 45
 
@@ -51,9 +51,10 @@ def gutenberg(raw: pa.RecordBatch, *, unwrap: bool = True, max_bytes: int = 64 <
 
 
 def _book(text: str) -> str:
-    starts = [found.end() for marker in _STARTS if (found := marker.search(text, 0, len(text) // 2))]
+    limits = (len(text), len(text), int(len(text) * _SMALL_PRINT))
+    starts = [found.end() for marker, limit in zip(_STARTS, limits, strict=True) if (found := marker.search(text, 0, limit))]
     start = max(starts, default=0)
-    ends = [found.start() for marker in _ENDS if (found := marker.search(text, max(start, int(len(text) * _FIRST_END))))]
+    ends = [found.start() for marker in _ENDS if (found := marker.search(text, start))]
     if not starts and not ends:
         raise NoText("no_gutenberg_markers")
     book = text[start : min(ends, default=len(text))]

@@ -31,6 +31,7 @@ _MAX_DEPTH = 200
 _XLINK, _XML = "{http://www.w3.org/1999/xlink}", "{http://www.w3.org/XML/1998/namespace}"
 _MATH = "{http://www.w3.org/1998/Math/MathML}math"
 _SPACES = re.compile(r"[ \t\n]+")
+_GAPS = re.compile("  +")
 _TEX = re.compile(r"\\begin\{document\}(.*)\\end\{document\}", re.S)
 _CREATIVE_COMMONS = re.compile(r"creativecommons\.org/licenses/(by[a-z-]*)/(\d\.\d)")
 
@@ -163,8 +164,8 @@ class _Article:
         if tag in ("sup", "sub"):
             return f"{'^' if tag == 'sup' else '_'}{text.strip()}" if text.strip() else ""
         if tag == "list-item":
-            return f"\n- {text.strip()}\n"
-        return f"\n\n{text.strip()}\n\n" if tag in _BLOCKS else text
+            return f"\n- {text.strip()}"
+        return f"\n\n{_GAPS.sub(' ', text).strip()}\n\n" if tag in _BLOCKS else text
 
 
 def _spdx(link: str) -> str | None:

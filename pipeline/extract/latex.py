@@ -28,12 +28,12 @@ _COMMENT = re.compile(r"(?<!\\)((?:\\\\)*)%.*")
 _BEGIN = re.compile(r"\\begin\s*\{document\}")
 _END = re.compile(r"\\end\s*\{document\}")
 _SECTION = re.compile(r"\\(?:part|chapter|section)\*?\s*[\[{]")
-_ABSTRACT = re.compile(r"\\begin\{abstract\}(.{0,20000}?)\\end\{abstract\}", re.S)
+_ABSTRACT = (r"\begin{abstract}", r"\end{abstract}")
 _DROPPED_COMMANDS = re.compile(
-    r"\\(?:bibliography|bibliographystyle|addbibresource|includegraphics|graphicspath)\*?\s*(?:\[[^\]\n]*\])?\s*\{[^{}\n]*\}"
-    r"|\\(?:printbibliography(?:\[[^\]\n]*\])?|maketitle|tableofcontents|listoffigures|listoftables)\b"
+    r"\\(?:bibliography|bibliographystyle|addbibresource|includegraphics|graphicspath)\*?\s*(?:\[[^\]\n]{0,300}\])?\s{0,9}\{[^{}\n]{0,300}\}"
+    r"|\\(?:printbibliography(?:\[[^\]\n]{0,300}\])?|maketitle|tableofcontents|listoffigures|listoftables)\b"
 )
-_TITLE = re.compile(r"\\title\s*(?:\[[^\]\n]*\])?\s*\{")
+_TITLE = re.compile(r"\\title\s{0,9}(?:\[[^\]\n]{0,300}\])?\s{0,9}\{")
 _COMMAND = re.compile(r"\\[A-Za-z]+\*?\s*|[{}~]|\\\\")
 
 _DEFINITION = re.compile(
@@ -96,8 +96,10 @@ def _body(text: str) -> str:
     first = _SECTION.search(body, 0, int(len(body) * _FRONT_MATTER))
     if begin is None or first is None:
         return body
-    abstract = _ABSTRACT.search(body, 0, first.start())
-    return (abstract[0] + "\n\n" if abstract else "") + body[first.start() :]
+    opening = body.find(_ABSTRACT[0], 0, first.start())
+    closing = body.find(_ABSTRACT[1], opening, first.start())
+    abstract = body[opening : closing + len(_ABSTRACT[1])] + "\n\n" if 0 <= opening < closing else ""
+    return abstract + body[first.start() :]
 
 
 def _macros(text: str) -> dict[str, str]:

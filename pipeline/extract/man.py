@@ -27,6 +27,8 @@ _NO_FILL, _FILL = str.split("nf EX Vb Bd"), str.split("fi EE Ve Ed")
 _FONTS, _ALTERNATING = str.split("B I SM SB CW R UR MT"), str.split("BR RB IR RI BI IB")
 #: Lines from these to their ends are no text: definitions of macros, comments, equations, pictures.
 _SKIPPED = {"de": "..", "de1": "..", "am": "..", "am1": "..", "ig": "..", "EQ": ".EN", "PS": ".PE"}
+#: Conditions on one line; nobody nests so many.
+_MAX_CONDITIONS = 20
 #: A mark of a list item up to this many characters stands on the item's line.
 _MARK = 3
 
@@ -78,22 +80,31 @@ class _Page:
         return "\n".join(self._lines)
 
     def take(self, line: str) -> None:
+        """Act on one line; a condition that holds leaves the rest of its line to be acted on."""
+        for _ in range(_MAX_CONDITIONS):
+            rest = self._take(line)
+            if rest is None:
+                return
+            line = rest
+
+    def _take(self, line: str) -> str | None:
         if self._skip_to is not None:
             self._skip_to = None if line.rstrip() == self._skip_to else self._skip_to
-            return
+            return None
         if self._blocks and not all(self._blocks):
             self._count_braces(line)
-            return
+            return None
         if line.rstrip().endswith("\\}") and self._blocks:
             self._blocks.pop()
             line = line.rstrip()[:-2]
             if line.strip(".' ") == "":
-                return
+                return None
         control = _CONTROL.match(line)
         if control:
-            self._control(control[1], control[2])
-        elif line[:1] not in (".", "'") or line[1:2] not in ("", "\\", " "):
+            return self._control(control[1], control[2])
+        if line[:1] not in (".", "'") or line[1:2] not in ("", "\\", " "):
             self._text(line)
+        return None
 
     def _count_braces(self, line: str) -> None:
         self._blocks += [False] * line.count("\\{")
@@ -125,26 +136,27 @@ class _Page:
         self._break()
         self._lines.append("")
 
-    def _control(self, name: str, rest: str) -> None:
+    def _control(self, name: str, rest: str) -> str | None:
         if name in ("if", "ie", "el"):
-            self._conditional(name, rest)
-            return
+            return self._conditional(name, rest)
         if name in _SKIPPED:
             parts = rest.partition('\\"')[0].split()
             self._skip_to = f".{parts[1]}" if name in ("de", "am") and len(parts) > 1 else _SKIPPED[name]
-            return
-        if name == "ds":
+        elif name == "ds":
             key, _, value = rest.partition(" ")
             self._strings[key] = plain(value.lstrip().removeprefix('"'), self._strings)
-            return
-        arguments = [plain(argument, self._strings) for argument in _arguments(rest)]
+        else:
+            self._macro(name, [plain(argument, self._strings) for argument in _arguments(rest)])
+        return None
+
+    def _macro(self, name: str, arguments: Sequence[str]) -> None:
         self._layout(name, arguments)
         if name in _FONTS or name in _ALTERNATING:
             self._text_of(("" if name in _ALTERNATING else " ").join(arguments))
         elif name in MDOC:
             self._mdoc(name, arguments)
 
-    def _conditional(self, name: str, rest: str) -> None:
+    def _conditional(self, name: str, rest: str) -> str | None:
         """Only "as a terminal" (n) and "is this groff" hold; a branch in braces goes on over the next lines."""
         if name == "el":
             active = self._else.pop() if self._else else False
@@ -158,8 +170,7 @@ class _Page:
             if "\\}" not in rest:
                 self._blocks.append(active)
             rest = rest[2:].replace("\\}", "").lstrip()
-        if active and rest:
-            self.take(rest)
+        return rest if active and rest else None
 
     def _layout(self, name: str, arguments: Sequence[str]) -> None:
         if name in ("TH", "Dt"):

@@ -20,6 +20,10 @@ _CLOSING = (".", ",", ";", ":", ")", "]", "?", "!")
 
 def inline(words: Sequence[str], name: str) -> str:
     """The text of one line of macros and arguments; `name` is what .Nm stands for when it is given none."""
+    end = len(words)
+    while end and words[end - 1] in _CLOSING:  # what closes the sentence stands behind what closes the quote
+        end -= 1
+    words, trailing = words[:end], words[end:]
     out: list[str] = []
     closers: list[str] = []
     joined = False
@@ -65,5 +69,4 @@ def inline(words: Sequence[str], name: str) -> str:
                 put(name)
         else:
             put(f"{before}{word}{after}" if word not in _CLOSING else word)
-    trailing = out.pop() if closers and out and out[-1] in _CLOSING else ""
-    return " ".join(out) + "".join(reversed(closers)) + trailing
+    return " ".join(out) + "".join(reversed(closers)) + "".join(trailing)

@@ -21,12 +21,13 @@ _CHARACTERS = dict(
 #: Escapes of one character that stand for one, or for nothing.
 _SINGLE = {"-": "-", "e": "\\", "\\": "\\", " ": " ", "~": " ", "0": " ", "'": "´", "`": "`", "_": "_", "t": "\t", ".": ".", "E": "\\"}
 
+#: Names and arguments are bounded, so that one left open isn't looked for to the end of each line.
 _ESCAPE = re.compile(
     r"\\(?:[\"#](?P<comment>.*)"
-    r"|f(?:\[[^\]]*\]|\(..|.)|s(?:[-+]?\[[^\]]*\]|'[^']*'|[-+]?\([-+]?\d\d|[-+]?\d)|[mMFnVYg](?:\[[^\]]*\]|\(..|.)"
-    r"|\*(?P<string>\[[^\]]*\]|\(..|.)"
-    r"|\[u(?P<code>[0-9A-Fa-f]{4,6})\]|\[(?P<long>[^\]]*)\]|\((?P<pair>..)|C'(?P<quoted>[^']*)'|N'(?P<number>\d{1,4})'"
-    r"|[hvwlLoxXAbBDHRSZk](?P<mark>['\"]).*?(?P=mark)|(?P<single>.)|$)"
+    r"|f(?:\[[^\]]{0,40}\]|\(..|.)|s(?:[-+]?\[[^\]]{0,40}\]|'[^']{0,40}'|[-+]?\([-+]?\d\d|[-+]?\d)|[mMFnVYg](?:\[[^\]]{0,40}\]|\(..|.)"
+    r"|\*(?P<string>\[[^\]]{0,40}\]|\(..|.)"
+    r"|\[u(?P<code>[0-9A-Fa-f]{4,6})\]|\[(?P<long>[^\]]{0,40})\]|\((?P<pair>..)|C'(?P<quoted>[^']{0,40})'|N'(?P<number>\d{1,4})'"
+    r"|[hvwlLoxXAbBDHRSZk](?P<mark>['\"]).{0,80}?(?P=mark)|(?P<single>.)|$)"
 )
 _STRINGS = {"R": "®", "Tm": "™", "lq": "“", "rq": "”", "S": ""}
 
@@ -46,7 +47,7 @@ def _character(found: re.Match[str], strings: Mapping[str, str]) -> str:
         return _scalar(int(found["number"]))
     name = found["pair"] or found["long"] or found["quoted"]
     if name:
-        return "".join(_named(part) for part in name.split(" "))
+        return _named(name.partition(" ")[0])  # "e aa" is an e with an accent
     return _SINGLE.get(found["single"] or "", "")
 
 

@@ -17,14 +17,13 @@ from pipeline.extract.wikinames import DISAMBIGUATION
 from pipeline.registry import extractor
 
 _REDIRECT = re.compile(r"\s*#\s*\w+\s*:?\s*\[\[[^\]\n]+\]\]")
-_EXTERNAL = re.compile(r"\[(?:https?:|ftp:|mailto:)?//[^\s\[\]]*[ \t]*([^\[\]\n]*)\]")
+_EXTERNAL = re.compile(r"\[(?:https?:|ftp:|mailto:)?//[^\s\[\]]*+[ \t]*+([^\[\]\n]*+)\]")
 _BOLD = re.compile(r"'{2,5}")
 _SWITCH = re.compile(r"__[A-Z]{3,}__")
-_VARIANT = re.compile(r"-\{(?:[^{}|]*\|)?(?:[a-z-]+:)?([^{};]*)[^{}]*\}-")
+_VARIANT = re.compile(r"-\{(?:[^{}|]*+\|)?+(?:[a-z-]++:)?+([^{};]*+)[^{}]*+\}-")
 _HOLLOW = re.compile(r"\([\s,;:.–-]*\)")
 _HALF_HOLLOW = re.compile(r"\((?:\s*[,;:])+\s*")
 _SPACES = re.compile(r"[ \t]{2,}")
-_HEADING = re.compile(r"(={1,6})\s*([^=].*?)\s*\1\s*$")
 _ITEM = re.compile(r"[*#:;]*[*#]\s*")
 _INDENT = re.compile(r"[:;]+\s*")
 #: A line of nothing but links into other namespaces: categories, in a language whose name for them isn't known here.
@@ -69,15 +68,24 @@ def _lines(text: str) -> Iterator[str]:
     """The lines of a page: headings as paragraphs of their own where something follows, list items with a dash."""
     waiting: list[tuple[int, str]] = []
     for line in text.split("\n"):
-        if heading := _HEADING.match(line):
-            level = len(heading[1])
-            waiting = [above for above in waiting if above[0] < level] + [(level, heading[2])]
+        if heading := _heading(line):
+            waiting = [above for above in waiting if above[0] < heading[0]] + [heading]
             continue
         line = _plain_line(line)
         if line.strip():
             yield from (f"\n{title}\n" for _, title in waiting)
             waiting = []
         yield line
+
+
+def _heading(line: str) -> tuple[int, str] | None:
+    """Level and title of a line like "== Title ==", or None."""
+    line = line.rstrip()
+    if not line.startswith("=") or not line.endswith("="):
+        return None
+    title = line.strip("=")
+    level = min((len(line) - len(title)) // 2, 6)
+    return (level, title.strip()) if title.strip() else None
 
 
 def _plain_line(line: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import random
+import time
 import unicodedata
 
 import pytest
@@ -87,6 +88,13 @@ def test_the_normal_form() -> None:
 
 def test_paragraphs_have_no_loose_ends() -> None:
     assert paragraphs("\n\n one  \n\n\n\n two\u00a0\n\tthree \n") == "one\n\n two\n\tthree"
+
+
+def test_long_runs_of_spaces_take_no_longer() -> None:
+    start = time.process_time()
+    assert paragraphs("a" + " " * 1_000_000 + "b \nc") == "a" + " " * 1_000_000 + "b\nc"
+    assert paragraphs("a \n" + "\n" * 1_000_000 + "b") == "a\n\nb"
+    assert time.process_time() - start < 5  # in the square of the run, hours
 
 
 @given(st.text())
