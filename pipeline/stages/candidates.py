@@ -9,12 +9,12 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.contracts import Task
+from pipeline.dedupe.duplicates import LINKS, Numbering
+from pipeline.dedupe.keyed import key_ranges, read_range, write_sorted
 from pipeline.job import Inputs, Job
 from pipeline.kernels.unionfind import flatten, link
 from pipeline.registry import stage
 from pipeline.report import Report
-from pipeline.stages.duplicates import LINKS, Numbering
-from pipeline.stages.keyed import key_ranges, read_range, write_sorted
 
 #: Keys that a task looks at; their number changes nothing but memory.
 KEYS_PER_TASK = 1 << 24

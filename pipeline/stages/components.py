@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
+from pipeline.dedupe.duplicates import COMPONENTS, LINKS, Numbering
+from pipeline.dedupe.keyed import write_sorted
 from pipeline.job import Job
 from pipeline.kernels.unionfind import flatten, link, linked
 from pipeline.registry import stage
 from pipeline.report import Report
-from pipeline.stages.duplicates import COMPONENTS, LINKS, Numbering
-from pipeline.stages.keyed import write_sorted
 
 
 @stage("components")

@@ -9,15 +9,15 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.contracts import Task
+from pipeline.dedupe import guard
+from pipeline.dedupe.clusters import merge
+from pipeline.dedupe.duplicates import CLUSTERS, REMOVALS, Numbering
+from pipeline.dedupe.keyed import read_range
 from pipeline.errors import StorageError
 from pipeline.job import Inputs, Job
 from pipeline.registry import stage
 from pipeline.report import Report
 from pipeline.schema import DECISION
-from pipeline.stages import guard
-from pipeline.stages.clusters import merge
-from pipeline.stages.duplicates import CLUSTERS, REMOVALS, Numbering
-from pipeline.stages.keyed import read_range
 
 #: The task that writes the clusters; every other one writes the decisions of the part it is named after.
 CLUSTERS_TASK = "dedupe"

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
+from pipeline.dedupe.duplicates import TEXTS, Numbering
+from pipeline.dedupe.keyed import read_range, write_sorted
+from pipeline.dedupe.preference import originals, preferred_first
 from pipeline.job import Job, PartFile
 from pipeline.registry import stage
 from pipeline.report import Report
-from pipeline.stages.duplicates import TEXTS, Numbering
-from pipeline.stages.keyed import read_range, write_sorted
-from pipeline.stages.preference import originals, preferred_first
 
 #: Spreads the numbers of components over 64 bits (2^64 over the golden ratio; an odd factor, so no two meet).
 _SPREAD = np.uint64(0x9E3779B97F4A7C15)

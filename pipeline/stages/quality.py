@@ -15,7 +15,7 @@ from pipeline.job import Job, PartFile
 from pipeline.registry import stage
 from pipeline.report import Report
 from pipeline.schema import DECISION
-from pipeline.stages.classifier import excerpts, lines, open_model, scores
+from pipeline.scoring.classifier import excerpts, lines, open_model, scores
 from pipeline.survivors import keep_mask
 
 LOW = "quality:low"

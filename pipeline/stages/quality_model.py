@@ -16,7 +16,7 @@ from pipeline.errors import SourceError
 from pipeline.job import Inputs, Job, PartFile
 from pipeline.registry import stage
 from pipeline.report import Report
-from pipeline.stages.classifier import NEGATIVE, POSITIVE, excerpts, lines, model_of, scores, train
+from pipeline.scoring.classifier import NEGATIVE, POSITIVE, excerpts, lines, model_of, scores, train
 from pipeline.survivors import survivors
 from pipeline.tokens import order_keys
 

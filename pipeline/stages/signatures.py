@@ -7,12 +7,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import PositiveInt
 
+from pipeline.dedupe.duplicates import BANDS, SIGNATURES
+from pipeline.dedupe.keyed import write_sorted
 from pipeline.job import Job
 from pipeline.kernels.minhash import Sketches, sketch
 from pipeline.registry import stage
 from pipeline.report import Report
-from pipeline.stages.duplicates import BANDS, SIGNATURES
-from pipeline.stages.keyed import write_sorted
 
 
 @stage("signatures", each="filter")

@@ -16,12 +16,12 @@ from pipeline.errors import SourceError
 from pipeline.job import Job
 from pipeline.registry import Paths, stage
 from pipeline.report import Report
-from pipeline.stages.excerpts import Draw, Excerpt, parts_to_read
 from pipeline.storage import Folder, expand
 from pipeline.survivors import survivors
 from pipeline.tokens import order_keys
 from tokenizer.encode import Encoder
 from tokenizer.evaluate import Measure, table, train_reference, unused
+from tokenizer.excerpts import Draw, Excerpt, parts_to_read
 from tokenizer.special import CONFIG, Specials, config
 from tokenizer.train import MAX_BYTES, MAX_DIGITS, Split, train
 from tokenizer.vocabulary import FILE, Vocabulary

@@ -17,15 +17,15 @@ import pyarrow.compute as pc
 from pydantic import PositiveInt
 
 from pipeline.contracts import Task
+from pipeline.dedupe.clusters import describe
+from pipeline.dedupe.duplicates import CLUSTERS, EXACT, NEAR, REMOVALS, TEXTS
+from pipeline.dedupe.keyed import key_ranges, read_range, write_sorted
+from pipeline.dedupe.preference import originals, preferred_first, source_rank
 from pipeline.job import Inputs, Job
 from pipeline.kernels.leaders import choose
 from pipeline.kernels.shingles import shingle_sets
 from pipeline.registry import stage
 from pipeline.report import Report
-from pipeline.stages.clusters import describe
-from pipeline.stages.duplicates import CLUSTERS, EXACT, NEAR, REMOVALS, TEXTS
-from pipeline.stages.keyed import key_ranges, read_range, write_sorted
-from pipeline.stages.preference import originals, preferred_first, source_rank
 
 #: Compressed texts that a task judges; their number changes nothing but memory.
 BYTES_PER_TASK = 64 << 20

@@ -24,11 +24,11 @@ from synthetic_documents import (
 )
 
 from pipeline.contracts import Task
+from pipeline.dedupe.duplicates import CLUSTERS
 from pipeline.job import MANIFEST, Inputs, Job, TaskResult
 from pipeline.mixing import Stream
 from pipeline.report import Report
 from pipeline.shards.layout import DocsFile, Manifest, Shard, Tokenizer
-from pipeline.stages.duplicates import CLUSTERS
 from pipeline.storage import Folder
 
 Write = Callable[[Job, Report], None]

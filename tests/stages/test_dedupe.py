@@ -14,8 +14,9 @@ from dedupe_kit import Dedupe, Doc, dedupe, edited, text
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pipeline.dedupe import clusters, keyed
 from pipeline.errors import GuardTripped
-from pipeline.stages import candidates, clusters, keyed, verify
+from pipeline.stages import candidates, verify
 
 FREE = {"max_removed": 1.0}
 

@@ -16,7 +16,7 @@ from pipeline.errors import SourceError, TokenmillError
 from pipeline.job import MANIFEST, Committed, TaskResult
 from pipeline.report import Report
 from pipeline.schema import DECISION, document_id
-from pipeline.stages.classifier import NEGATIVE, POSITIVE, lines, model_of, scores, train
+from pipeline.scoring.classifier import NEGATIVE, POSITIVE, lines, model_of, scores, train
 from pipeline.stages.quality_model import HOLD_OUT_ONE_IN
 from pipeline.storage import Folder
 from pipeline.tokens import order_keys

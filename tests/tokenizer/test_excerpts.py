@@ -10,10 +10,10 @@ import pytest
 
 from pipeline.job import Committed, Inputs, TaskResult
 from pipeline.report import Report
-from pipeline.stages import excerpts
-from pipeline.stages.excerpts import Draw, Excerpt, parts_to_read
 from pipeline.storage import FileEntry, Folder
 from pipeline.tokens import order_keys
+from tokenizer import excerpts
+from tokenizer.excerpts import Draw, Excerpt, parts_to_read
 
 
 @pytest.fixture(autouse=True)

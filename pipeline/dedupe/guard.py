@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from pipeline.dedupe.clusters import merge
 from pipeline.errors import GuardTripped
 from pipeline.job import Inputs
 from pipeline.report import Report, merged
-from pipeline.stages.clusters import merge
 
 #: The share of a source that may go where the recipe says nothing else.
 MAX_REMOVED = 0.5

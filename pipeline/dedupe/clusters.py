@@ -13,8 +13,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.stages.duplicates import CLUSTERS
-from pipeline.stages.preference import originals
+from pipeline.dedupe.duplicates import CLUSTERS
+from pipeline.dedupe.preference import originals
 
 #: Clusters of each source, documents of a cluster, and characters of a document's excerpt.
 LARGEST, MEMBERS, EXCERPT = 100, 20, 200

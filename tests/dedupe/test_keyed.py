@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.contracts import Task
+from pipeline.dedupe import keyed
+from pipeline.dedupe.keyed import LAST_KEY, key_ranges, read_range, write_sorted
 from pipeline.errors import StorageError
 from pipeline.job import Inputs, Job, PartFile
-from pipeline.stages import keyed
-from pipeline.stages.keyed import LAST_KEY, key_ranges, read_range, write_sorted
 from pipeline.storage import Folder
 
 KEYS = st.lists(st.sampled_from([0, 1, 2**63 - 1, 2**63, LAST_KEY - 1, LAST_KEY]) | st.integers(0, LAST_KEY), max_size=60)
