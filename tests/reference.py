@@ -163,3 +163,23 @@ def _clean_line(line, end_mark, min_words, max_word_chars, citations, bad, count
         (bad is not None and bad.search(lowered) is not None, 16),
     )
     return next((verdict for broken, verdict in rules if broken), "kept"), line
+
+
+# ---- n-grams of normalised words ------------------------------------------------------------------------------------
+
+
+def terms(text: str) -> list[str]:
+    """Longest runs of letters, marks and numbers, in simple lower case."""
+    words, word = [], ""
+    for char in text:
+        if ord(char) < 0x33000 and unicodedata.category(char)[0] in "LMN":
+            word += char.lower() if len(char.lower()) == 1 else char
+        elif word:
+            words.append(word)
+            word = ""
+    return [*words, word] if word else words
+
+
+def ngrams(text: str, size: int) -> list[tuple[str, ...]]:
+    words = terms(text)
+    return [tuple(words[i : i + size]) for i in range(len(words) - size + 1)]

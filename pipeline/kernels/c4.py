@@ -9,8 +9,21 @@ import numpy as np
 from pipeline.kernels.arrow import Bytes, Ints, Texts
 from pipeline.kernels.compiled import kernel
 from pipeline.kernels.phrases import Flanked, Phrases, found_phrases, has_flanked
-from pipeline.kernels.unicode import DIGIT, SPACE, class_at, classes, continues, is_general_punctuation, line_stop, next_line, strip
-from pipeline.kernels.words import count_words
+from pipeline.kernels.unicode import (
+    DIGIT,
+    SPACE,
+    byte_at,
+    class_at,
+    classes,
+    continues,
+    copy_bytes,
+    count_byte,
+    is_general_punctuation,
+    line_stop,
+    next_line,
+    strip,
+)
+from pipeline.kernels.words import has_words
 
 #: Columns of the counts of `clean_pages`; PAGE holds the groups of phrases that condemn the page.
 KEPT, SENTENCES, LONG_WORD, NO_END_MARK, FEW_WORDS, JAVASCRIPT, POLICY, CITATIONS, PAGE = range(9)
@@ -90,11 +103,15 @@ def _clean_line(
     if counts[KEPT]:
         out[begin] = 10
         begin += 1
-    stop = _copy_without_citations(data, start, end, table, rules.citations, out, begin, counts)
+    if rules.citations and count_byte(data, start, end, 91):
+        stop = _copy_without_citations(data, start, end, table, out, begin, counts)
+    else:
+        copy_bytes(data, start, end, out, begin)
+        stop = begin + end - start
     if rules.end_mark and not _ends_well(out, begin, stop):
         counts[NO_END_MARK] += 1
         return size
-    if rules.min_words and count_words(out, begin, stop, table) < rules.min_words:
+    if not has_words(out, begin, stop, table, rules.min_words):
         counts[FEW_WORDS] += 1
         return size
     found = found_phrases(out, begin, stop, phrases)
@@ -138,20 +155,18 @@ def _ends_well(data: Bytes, start: int, end: int) -> bool:
 
 
 @kernel
-def _copy_without_citations(data: Bytes, start: int, end: int, table: Bytes, remove: int, out: Bytes, size: int, counts: Ints) -> int:
-    """Append data[start:end] to out[:size], if asked to without [1], [], [edit] and [citation needed]; return the new size."""
-    skip = start
-    for i in range(start, end):
-        if i < skip:
-            continue
-        if remove and data[i] == 91:
-            width = _citation_width(data, i, end, table)
-            skip = i + width
-            counts[CITATIONS] += width > 0
-            if width:
-                continue
-        out[size] = data[i]
-        size += 1
+def _copy_without_citations(data: Bytes, start: int, end: int, table: Bytes, out: Bytes, size: int, counts: Ints) -> int:
+    """Append data[start:end] to out[:size] without [1], [], [edit] and [citation needed]; return the new size."""
+    i = start
+    while i < end:
+        stop = i + 1
+        while stop < end and data[stop] != 91:
+            stop += 1
+        width = _citation_width(data, i, end, table) if data[i] == 91 else 0
+        counts[CITATIONS] += width > 0
+        copy_bytes(data, i + width, stop, out, size)
+        size += stop - i - width
+        i = stop
     return size
 
 
@@ -180,28 +195,49 @@ def _stands_at(data: Bytes, start: int, end: int, wanted: Bytes) -> bool:
 def count_sentences(data: Bytes, start: int, end: int, table: Bytes) -> int:
     """Sentences of a line: what ends in . ? or !, with any closing quotes and brackets, before white space or the end.
 
-    Marks alone are no sentence; what follows the last end is one.
+    Marks alone are no sentence; what follows the last end is one. Only marks are looked at closely.
     """
-    sentences, text, ended = 0, 0, 0
+    sentences, text, following = 0, start, start
     for i in range(start, end):
-        if continues(data, i):
+        if not _is_mark(data, i) or i < following:
             continue
-        byte = data[i]
-        if byte == 46 or byte == 63 or byte == 33:
-            ended = text
-        elif class_at(table, data, i, end) & SPACE:
-            sentences += ended
-            text -= ended
-            ended = 0
-        elif not (ended and _closes(data, i, end)):
-            text, ended = 1, 0
-    return sentences + text
+        text = _skip_blank(data, text, i, table)
+        if text == i:
+            text = i + 1
+            continue
+        following = _skip_marks(data, i + 1, end)
+        if following == end or class_at(table, data, following, end) & SPACE:
+            sentences += 1
+            text = following
+    return sentences + (_skip_blank(data, text, end, table) < end)
+
+
+@kernel
+def _is_mark(data: Bytes, i: int) -> bool:
+    byte = byte_at(data, i)
+    return byte == 46 or byte == 63 or byte == 33
+
+
+@kernel
+def _skip_blank(data: Bytes, i: int, end: int, table: Bytes) -> int:
+    """The first place from `i` on of a character that is neither an end mark nor white space, or `end`."""
+    while i < end and (continues(data, i) or _is_mark(data, i) or class_at(table, data, i, end) & SPACE):
+        i += 1
+    return i
+
+
+@kernel
+def _skip_marks(data: Bytes, i: int, end: int) -> int:
+    """The first place from `i` on of a character that neither ends a sentence nor closes anything, or `end`."""
+    while i < end and (_is_mark(data, i) or _closes(data, i, end)):
+        i += 1 if data[i] < 0x80 else 3
+    return i
 
 
 @kernel
 def _closes(data: Bytes, i: int, end: int) -> bool:
     """Whether the character at `i` closes a quotation or a bracket: " ' ) ] } U+2019 U+201D."""
-    byte = data[i]
+    byte = byte_at(data, i)
     if byte == 34 or byte == 39 or byte == 41 or byte == 93 or byte == 125:
         return True
     return is_general_punctuation(data, i, end, 0x99) or is_general_punctuation(data, i, end, 0x9D)

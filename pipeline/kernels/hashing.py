@@ -39,6 +39,13 @@ def load8(data: Bytes, start: int) -> np.uint64:
 
 
 @kernel
+def stir(state: np.uint64, value: np.uint64) -> np.uint64:
+    """The state of a hash after eight more bytes."""
+    state = (state ^ value) * _MIX_1
+    return state ^ (state >> _HALF)
+
+
+@kernel
 def hash_bytes(data: Bytes, start: int, end: int) -> np.uint64:
     """A hash of data[start:end], eight bytes at a time."""
     state = np.uint64(end - start) * _MULTIPLIER
@@ -47,8 +54,7 @@ def hash_bytes(data: Bytes, start: int, end: int) -> np.uint64:
             state = state << _BYTE ^ np.uint64(data[i])
         return mix(state * _MULTIPLIER)
     for i in range(start, end - 8, 8):
-        state = (state ^ load8(data, i)) * _MIX_1
-        state ^= state >> _HALF
+        state = stir(state, load8(data, i))
     return mix((state ^ load8(data, end - 8)) * _MULTIPLIER)
 
 

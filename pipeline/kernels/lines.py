@@ -7,7 +7,7 @@ import numpy as np
 from pipeline.kernels.arrow import Bytes, Ints, Texts
 from pipeline.kernels.compiled import kernel
 from pipeline.kernels.hashing import Hashes, Slots, find_or_add, hash_bytes, next_base, slot_mask
-from pipeline.kernels.unicode import END, char_count, class_at, classes, continues, strip
+from pipeline.kernels.unicode import END, char_count, class_at, classes, continues, count_byte, strip
 from pipeline.kernels.words import count_words
 
 #: Columns of `line_shapes`.
@@ -30,18 +30,10 @@ def line_shapes(column: Texts, short_chars: int) -> Ints:
 
 
 @kernel
-def _count_newlines(data: Bytes, start: int, end: int) -> int:
-    count = 0
-    for i in range(start, end):
-        count += data[i] == 10
-    return count
-
-
-@kernel
 def _most_lines(offsets: Ints, data: Bytes) -> int:
     most = 0
     for row in range(len(offsets) - 1):
-        most = max(most, _count_newlines(data, offsets[row], offsets[row + 1]))
+        most = max(most, count_byte(data, offsets[row], offsets[row + 1], 10))
     return most + 1
 
 
@@ -50,7 +42,7 @@ def _line_shapes(offsets: Ints, data: Bytes, table: Bytes, short_chars: int, key
     base = 1
     for row in range(len(counts)):
         start, end = offsets[row], offsets[row + 1]
-        newlines = _count_newlines(data, start, end)
+        newlines = count_byte(data, start, end, 10)
         counts[row, NEWLINES] = newlines
         counts[row, TEXT_CHARS] = char_count(data, start, end) - newlines
         counts[row, SHAPE_WORDS] = count_words(data, start, end, table)

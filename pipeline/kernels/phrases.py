@@ -17,30 +17,32 @@ from pipeline.kernels.compiled import kernel
 from pipeline.kernels.unicode import byte_at
 
 #: Letters of English from the most frequent to the rarest; anything else is rarer still.
-_BY_FREQUENCY = " etaoinsrhldcumfgpwybvkjxzq"
+_BY_FREQUENCY = b" etaoinsrhldcumfgpwybvkjxzq"
 
 
 class Phrases(NamedTuple):
-    """Phrases in lower case, each with the group of bits that finding it sets."""
+    """Phrases in lower case, each with the group of bits that finding it sets, sorted by their rarest bytes."""
 
     offsets: Ints
     data: Bytes
     anchors: Ints  # where in each phrase its rarest byte is
     groups: Ints
-    is_anchor: Bytes  # uint8[256]: 1 for the anchors' bytes, in both cases
+    is_rare: Bytes  # uint8[256]: 1 for the rarest bytes, in both cases of a letter
+    buckets: Bytes  # uint8[257]: phrases whose rarest byte is b stand from buckets[b] to buckets[b + 1]
 
 
 def phrases(groups: Mapping[str, int]) -> Phrases:
-    """Phrases for `found_phrases`, from phrase to bits. An empty phrase is a ValueError."""
-    if not all(groups):
-        raise ValueError("a phrase to look for must not be empty")
-    texts = encoded([_lowered(phrase) for phrase in groups])
-    anchors = [_rarest(_lowered(phrase).encode()) for phrase in groups]
-    is_anchor = np.zeros(256, np.uint8)
-    for start, anchor in zip(texts.offsets, anchors, strict=False):
-        byte = bytes([texts.data[start + anchor]])
-        is_anchor[[byte[0], byte.upper()[0]]] = 1
-    return Phrases(texts.offsets, texts.data, np.array(anchors, np.int64), np.array(list(groups.values()), np.int64), is_anchor)
+    """Up to 255 phrases for `found_phrases`, from phrase to bits. An empty phrase is a ValueError."""
+    if not all(groups) or len(groups) > 255:
+        raise ValueError(f"up to 255 phrases that aren't empty can be looked for (got {list(groups)})")
+    ordered = sorted(((_lowered(phrase).encode(), bits) for phrase, bits in groups.items()), key=lambda item: item[0][_rarest(item[0])])
+    anchors = [_rarest(phrase) for phrase, _ in ordered]
+    rare = [phrase[anchor] for (phrase, _), anchor in zip(ordered, anchors, strict=True)]
+    texts = encoded([phrase.decode() for phrase, _ in ordered])
+    bits = np.array([bits for _, bits in ordered], np.int64)
+    is_rare = np.array([chr(byte).lower() in map(chr, rare) if byte < 128 else byte in rare for byte in range(256)], np.uint8)
+    buckets = np.searchsorted(np.array(rare, np.int64), np.arange(257)).astype(np.uint8)
+    return Phrases(texts.offsets, texts.data, np.array(anchors, np.int64), bits, is_rare, buckets)
 
 
 def _lowered(phrase: str) -> str:
@@ -49,7 +51,7 @@ def _lowered(phrase: str) -> str:
 
 
 def _rarest(phrase: bytes) -> int:
-    return min(range(len(phrase)), key=lambda i: (-_BY_FREQUENCY.encode().find(phrase[i]) % 256, i))
+    return max(range(len(phrase)), key=lambda i: (_BY_FREQUENCY.find(phrase[i]) % 256, -i))  # not found: 255
 
 
 class Flanked(NamedTuple):
@@ -94,14 +96,12 @@ def found_phrases(data: Bytes, start: int, end: int, wanted: Phrases) -> int:
     """The groups of all phrases that occur in data[start:end], or-ed together."""
     found = 0
     for i in range(start, end):
-        if not wanted.is_anchor[data[i]]:
+        if not wanted.is_rare[data[i]]:
             continue
-        byte = lower(byte_at(data, i))
-        for phrase in range(len(wanted.groups)):
-            first, last = wanted.offsets[phrase], wanted.offsets[phrase + 1]
+        rare = lower(byte_at(data, i))
+        for phrase in range(byte_at(wanted.buckets, rare), byte_at(wanted.buckets, rare + 1)):
             at = i - wanted.anchors[phrase]
-            rare = wanted.data[first + wanted.anchors[phrase]]
-            if rare == byte and at >= start and starts_with(data, at, end, wanted.data, first, last):
+            if at >= start and starts_with(data, at, end, wanted.data, wanted.offsets[phrase], wanted.offsets[phrase + 1]):
                 found |= wanted.groups[phrase]
     return found
 

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from pipeline.kernels.arrow import Bytes, Ints, Texts
 from pipeline.kernels.compiled import kernel
-from pipeline.kernels.hashing import Hashes, Slots, find_or_add, hash_bytes, hash_padded, load8, mix, next_base, slot_mask
+from pipeline.kernels.hashing import Hashes, Slots, find_or_add, hash_bytes, hash_padded, load8, mix, next_base, slot_mask, stir
 from pipeline.kernels.unicode import SPACE, char_count, class_at, classes, continues, strip
 
 #: Columns of `repetition_counts`. TOP and DUPLICATE are the columns of the smallest n-gram; larger ones follow.
@@ -36,7 +36,7 @@ class _Scratch(NamedTuple):
     joined: Bytes  # the words' bytes, one word after another, and some zeros
     ends: Ints  # where in `joined` each word ends, after a 0
     chars: Ints  # how many characters end there
-    starts: Ints  # of lines, then of paragraphs
+    starts: Ints  # of lines, of paragraphs, of n-grams
     stops: Ints
     words: Hashes
     grams: Hashes
@@ -76,7 +76,7 @@ def _most_pieces(offsets: Ints, data: Bytes) -> int:
     most = 0
     for row in range(len(offsets) - 1):
         spaces = 1
-        for i in range(offsets[row], offsets[row + 1]):
+        for i in range(np.uint64(offsets[row]), np.uint64(offsets[row + 1])):
             spaces += data[i] <= 32 or data[i] == 0xC2 or (data[i] >= 0xE1 and data[i] <= 0xE3)
         most = max(most, spaces)
     return most
@@ -151,13 +151,14 @@ def _read_words(data: Bytes, start: int, end: int, table: Bytes, scratch: _Scrat
     scratch.ends[0] = 0
     scratch.chars[0] = 0
     for i in range(start, end):
-        scratch.joined[size] = data[i]
+        scratch.joined[np.uint64(size)] = data[i]
         if continues(data, i):
             size += size > begin
             continue
         space = (class_at(table, data, i, end) & SPACE) // SPACE
-        scratch.ends[words + 1] = size
-        scratch.chars[words + 1] = chars
+        following = np.uint64(words + 1)
+        scratch.ends[following] = size
+        scratch.chars[following] = chars
         words += space & (size > begin)
         size += 1 - space
         chars += 1 - space
@@ -174,20 +175,20 @@ def _read_words(data: Bytes, start: int, end: int, table: Bytes, scratch: _Scrat
 
 @kernel
 def _count_top_ngrams(words: int, scratch: _Scratch, base: int, counts: Ints) -> int:
-    """Fill `counts` with the characters of the most frequent n-gram of each size; return the next base."""
-    mask = slot_mask(words)
+    """Fill `counts` with the characters of the most frequent n-gram of each size; return the next base.
+
+    `starts` lists the n-grams that a longer one may repeat: at first all words.
+    """
     for word in range(words):
-        scratch.grams[word] = scratch.words[word]
-        scratch.repeated[word] = 1
-    for size in range(_FIRST_TOP, _LAST_TOP + 1):
-        grams = words - size + 1
-        if grams < 1:
-            break
+        scratch.grams[word], scratch.starts[word] = scratch.words[word], word
+    listed, mask = words, slot_mask(words)
+    for size in range(_FIRST_TOP, min(_LAST_TOP, words) + 1):
+        while listed and scratch.starts[listed - 1] + size > words:
+            listed -= 1
         occurrences, top = 1, 0
-        for gram in range(grams):
+        for k in range(listed):
+            gram = scratch.starts[k]
             scratch.grams[gram] = scratch.grams[gram] * _ORDER + scratch.words[gram + size - 1]
-            if not scratch.repeated[gram]:
-                continue
             scratch.keys[gram] = mix(scratch.grams[gram])
             first = find_or_add(scratch.keys, gram, scratch.slots, mask, base)
             scratch.first[gram] = first
@@ -195,11 +196,21 @@ def _count_top_ngrams(words: int, scratch: _Scratch, base: int, counts: Ints) ->
             scratch.counts[first] = seen
             if seen > occurrences or (seen == occurrences and first < top):
                 occurrences, top = seen, first
-        for gram in range(grams):
-            scratch.repeated[gram] &= scratch.counts[scratch.first[gram]] > 1
         counts[size - _FIRST_TOP] = occurrences * (scratch.chars[top + size] - scratch.chars[top] + size - 1)
         base = next_base(scratch.slots, base, words)
+        listed = _keep_repeated(listed, scratch)
     return base
+
+
+@kernel
+def _keep_repeated(listed: int, scratch: _Scratch) -> int:
+    """Leave in `starts` the n-grams that occur more than once; return how many there are."""
+    kept = 0
+    for k in range(listed):
+        gram = scratch.starts[k]
+        scratch.starts[kept] = gram
+        kept += scratch.counts[scratch.first[gram]] > 1
+    return kept
 
 
 @kernel
@@ -216,12 +227,24 @@ def _count_duplicate_ngrams(words: int, scratch: _Scratch, base: int, counts: In
                 continue
             if gram + size > words:
                 break
-            scratch.keys[gram] = hash_bytes(scratch.joined, scratch.ends[gram], scratch.ends[gram + size])
+            scratch.keys[gram] = _hash_joined(gram, size, scratch)
             if find_or_add(scratch.keys, gram, scratch.slots, mask, base) != gram:
                 counts[size - _FIRST_DUPLICATE] += scratch.chars[gram + size] - scratch.chars[gram]
                 following = gram + size
         base = next_base(scratch.slots, base, words)
     return base
+
+
+@kernel
+def _hash_joined(gram: int, size: int, scratch: _Scratch) -> np.uint64:
+    """A hash of the n-gram's joined words, going on from the whole eights of bytes that a smaller size has hashed."""
+    state, eights = scratch.grams[gram], scratch.counts[gram]
+    start, end = scratch.ends[gram], scratch.ends[gram + size]
+    while start + 8 * (eights + 1) <= end:
+        state = stir(state, load8(scratch.joined, start + 8 * eights))
+        eights += 1
+    scratch.grams[gram], scratch.counts[gram] = state, eights
+    return mix(state ^ hash_padded(scratch.joined, start + 8 * eights, end))
 
 
 @kernel
@@ -241,5 +264,6 @@ def _find_candidates(words: int, scratch: _Scratch, mask: int, base: int) -> int
     for word in range(words):
         short = scratch.ends[min(word + _FIRST_DUPLICATE, words)] - scratch.ends[word] < _PREFIX
         scratch.first[candidates] = word
+        scratch.grams[word], scratch.counts[word] = 0, 0
         candidates += short or scratch.repeated[word] != 0
     return candidates

@@ -77,9 +77,9 @@ def lowercase() -> npt.NDArray[np.int32]:
 
 
 @kernel
-def byte_at(data: Bytes, i: int) -> int:
+def byte_at(data: Bytes, i: int | np.uint8) -> int:
     """The byte at `i` as a number that can be computed with."""
-    return np.int64(data[i])  # type: ignore[return-value]  # to Numba they are one
+    return np.int64(data[np.uint64(i)])  # type: ignore[return-value]  # to Numba they are one; unsigned: see `copy_bytes`
 
 
 @kernel
@@ -98,8 +98,9 @@ def wide_point(data: Bytes, i: int, end: int) -> int:
 @kernel
 def class_at(table: Bytes, data: Bytes, i: int, end: int) -> int:
     """The class bits of the character that starts at `i`."""
-    if data[i] < 0x80:
-        return byte_at(table, byte_at(data, i))
+    first = data[np.uint64(i)]
+    if first < 0x80:
+        return byte_at(table, first)
     point = wide_point(data, i, end)
     return byte_at(table, point) if point < TABLE_SIZE else 0
 
@@ -107,7 +108,7 @@ def class_at(table: Bytes, data: Bytes, i: int, end: int) -> int:
 @kernel
 def continues(data: Bytes, i: int) -> bool:
     """Whether the byte at `i` belongs to a character that started before it."""
-    return byte_at(data, i) & 0xC0 == 0x80
+    return bool(data[np.uint64(i)] & 0xC0 == 0x80)
 
 
 @kernel
@@ -120,16 +121,37 @@ def is_general_punctuation(data: Bytes, i: int, end: int, third: int) -> bool:
 def char_count(data: Bytes, start: int, end: int) -> int:
     """Code points in data[start:end]."""
     count = 0
-    for i in range(start, end):
-        count += not continues(data, i)
+    for i in range(np.uint64(start), np.uint64(end)):  # as in `copy_bytes`
+        count += data[i] & 0xC0 != 0x80
     return count
+
+
+@kernel
+def count_byte(data: Bytes, start: int, end: int, byte: int) -> int:
+    """How often a byte occurs in data[start:end]."""
+    count = 0
+    for i in range(np.uint64(start), np.uint64(end)):
+        count += data[i] == byte
+    return count
+
+
+@kernel
+def copy_bytes(source: Bytes, start: int, end: int, target: Bytes, at: int) -> None:
+    """Write source[start:end] to `target` from `at` on.
+
+    An unsigned index can't count from the end. Without the check for that, loops as simple as this run many bytes at a time.
+    """
+    first, goal = np.uint64(start), np.uint64(at)
+    for k in range(np.uint64(end - start)):
+        target[goal + k] = source[first + k]
 
 
 @kernel
 def line_stop(table: Bytes, data: Bytes, start: int, end: int) -> int:
     """Where the line that begins at `start` stops: at its line end, or at `end`."""
     for i in range(start, end):
-        if not continues(data, i) and class_at(table, data, i, end) & LINE:
+        first = data[i]
+        if (first <= 30 or first == 0xC2 or first == 0xE2) and class_at(table, data, i, end) & LINE:  # no other byte starts one
             return i
     return end
 

@@ -79,6 +79,21 @@ def count_words(data: Bytes, start: int, end: int, table: Bytes) -> int:
 
 
 @kernel
+def has_words(data: Bytes, start: int, end: int, table: Bytes, least: int) -> bool:
+    """Whether data[start:end] has at least so many words; it looks no further."""
+    words, outside = 0, 1
+    for i in range(start, end):
+        if continues(data, i):
+            continue
+        space = (class_at(table, data, i, end) & SPACE) // SPACE
+        words += outside & (1 - space)
+        outside = space
+        if words >= least:
+            return True
+    return words >= least
+
+
+@kernel
 def _number_of_words(offsets: Ints, data: Bytes, table: Bytes, counts: Ints) -> None:
     for row in range(len(counts)):
         counts[row] = count_words(data, offsets[row], offsets[row + 1], table)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -43,8 +44,7 @@ def filter_documents(job: Job, *, steps: Sequence[Mapping[str, Any]] = ()) -> Re
             report.kept[job.source] += kept.num_rows
             report.count(job.source, "text_bytes", _text_bytes(kept))
             docs.write(conform(kept, chain.schema))
-            for batch_of_rejects in dropped:
-                rejects.write(batch_of_rejects)
+            rejects.write(dropped)
     return report
 
 
@@ -80,29 +80,30 @@ class _Chain:
         empty, _ = self(pa.RecordBatch.from_pylist([], schema=DOC), Report())
         self.schema: pa.Schema = empty.schema
 
-    def __call__(self, batch: pa.RecordBatch, report: Report) -> tuple[pa.RecordBatch, list[pa.RecordBatch]]:
-        """The rows that every step keeps, with the signals, and the rejects of each step."""
-        rejects = []
-        rows = range(self._row, self._row + batch.num_rows)
-        self._row = rows.stop
+    def __call__(self, batch: pa.RecordBatch, report: Report) -> tuple[pa.RecordBatch, pa.RecordBatch]:
+        """The rows that every step keeps, with the signals, and the rejects; both in the order of the rows."""
+        rows = np.arange(self._row, self._row + batch.num_rows)
+        self._row += batch.num_rows
+        rejects, places = [pa.RecordBatch.from_pylist([], schema=REJECT)], [rows[:0]]
         for named in self._steps:
             verdicts = self._ask(named, batch, rows)
             edited = _edited(batch, verdicts)
             reasons = _with_empty(named.label, batch, edited, verdicts)
-            keep = pc.is_null(reasons)
+            keep = reasons.is_null().to_numpy(zero_copy_only=False)
             rejects.append(_rejects(named.label, batch, reasons, verdicts))
+            places.append(rows[~keep])
             self._count(named.label, reasons, verdicts, report)
-            batch = _with_signals(named.label, edited, verdicts).filter(keep)
-        return batch, rejects
+            batch, rows = _with_signals(named.label, edited, verdicts).filter(pa.array(keep)), rows[keep]
+        return batch, pa.concat_batches(rejects).take(pa.array(np.argsort(np.concatenate(places))))
 
-    def _ask(self, named: _Named, batch: pa.RecordBatch, rows: range) -> Verdicts:
+    def _ask(self, named: _Named, batch: pa.RecordBatch, rows: npt.NDArray[np.int64]) -> Verdicts:
         """The verdicts of a step, or an error that says where it broke."""
         try:
             verdicts: Verdicts = named.step(batch)
         except TokenmillError:
             raise
         except Exception as error:
-            where = f"part {self._part}, among rows {rows.start} to {rows.stop - 1}" if rows else "a batch of no rows"
+            where = f"part {self._part}, among rows {rows[0]} to {rows[-1]}" if len(rows) else "a batch of no rows"
             raise RuntimeError(f"filter {named.label!r} failed on {where}: {type(error).__name__}: {error}") from error
         columns = {"reasons": verdicts.reasons, "text": verdicts.text, **verdicts.signals, **verdicts.facts}
         wrong = {name: len(column) for name, column in columns.items() if column is not None and len(column) != batch.num_rows}

@@ -1,0 +1,166 @@
+"""Evaluation items planted in documents are found and named, in every format; what isn't one is left alone."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from pipeline.contracts import Verdicts
+from pipeline.errors import SourceError
+from pipeline.filters.decontaminate import decontaminate
+from pipeline.schema import DOC
+
+
+def searched(texts: list[str], *evals: Path, **keys: Any) -> Verdicts:
+    rows = [{"id": str(n), "text": text, "source": "web"} for n, text in enumerate(texts)]
+    return decontaminate(pa.RecordBatch.from_pylist(rows, schema=DOC), evals=[str(path) for path in evals], **keys)
+
+
+def outcome(found: Verdicts) -> list[tuple[str | None, int, float, str | None]]:
+    signals = (found.signals[name].to_pylist() for name in ("overlap", "share", "hit"))
+    return list(zip(found.reasons.to_pylist(), *signals, strict=True))
+
+
+def sentence(name: str, words: int) -> str:
+    draw = random.Random(name)
+    return " ".join("".join(draw.choices("abcdefghij", k=5)) for _ in range(words))
+
+
+def around(text: str) -> str:
+    return f"{sentence('before', 40)}. {text} {sentence('after', 40)}"
+
+
+QUESTION, ANSWER = sentence("question", 20), sentence("answer", 15)
+
+
+@pytest.fixture
+def exam(tmp_path: Path) -> Path:
+    items = [{"question": QUESTION, "answer": ANSWER, "short": "twelve " * 12}, {"turns": [sentence("turn", 30)], "id": 7}]
+    path = tmp_path / "exam.jsonl"
+    path.write_text("\n".join(map(json.dumps, items)) + "\n", "utf-8")
+    return path
+
+
+def test_an_item_is_found_whatever_its_case_and_punctuation(exam: Path) -> None:
+    disguised = QUESTION.upper().replace(" ", ",\n — ")
+    assert outcome(searched([around(QUESTION), around(disguised)], exam)) == [("decontaminate:overlap", 8, 1.0, "exam.jsonl:1")] * 2
+
+
+def test_other_texts_are_kept(exam: Path) -> None:
+    others = [around("nothing of it"), "", " ".join(QUESTION.split()[:12]), "twelve " * 12, QUESTION.replace(" ", "")]
+    assert outcome(searched(others, exam)) == [(None, 0, 0.0, None)] * 5
+
+
+def test_half_of_a_field_is_asked_for_by_default(exam: Path) -> None:
+    words = QUESTION.split()
+    parts = [around(" ".join(words[:count])) for count in (13, 15, 16)]
+    assert outcome(searched(parts, exam)) == [
+        (None, 1, 1 / 8, "exam.jsonl:1"),
+        (None, 3, 3 / 8, "exam.jsonl:1"),
+        ("decontaminate:overlap", 4, 4 / 8, "exam.jsonl:1"),
+    ]
+
+
+def test_bounds_may_be_stricter_and_looser(exam: Path) -> None:
+    one = [around(" ".join(QUESTION.split()[:13]))]
+    assert searched(one, exam, min_share=None).reasons.to_pylist() == ["decontaminate:overlap"]
+    assert searched(one, exam, min_share=None, min_overlap=2).reasons.to_pylist() == [None]
+    assert searched([around(QUESTION)], exam, min_overlap=9).reasons.to_pylist() == [None]
+    assert searched([around(QUESTION)], exam, ngram=20).signals["overlap"].to_pylist() == [1]
+
+
+def test_the_hit_is_the_field_found_best(exam: Path) -> None:
+    words = " ".join(sentence("turn", 30).split()[:22])
+    assert outcome(searched([f"{words}. {ANSWER}"], exam)) == [("decontaminate:overlap", 10 + 3, 1.0, "exam.jsonl:1")]
+
+
+def test_the_template_of_a_benchmark_is_ignored(tmp_path: Path) -> None:
+    template, path = sentence("template", 16), tmp_path / "many.jsonl"
+    items = [{"prompt": f"{template} {sentence(f'item {n}', 14)}"} for n in range(12)]
+    path.write_text("\n".join(map(json.dumps, items)), "utf-8")
+    assert outcome(searched([around(template)], path)) == [(None, 0, 0.0, None)]
+    assert outcome(searched([around(items[5]["prompt"])], path)) == [("decontaminate:overlap", 14, 1.0, "many.jsonl:6")]
+    assert searched([around(template)], path, max_items=12).signals["overlap"].to_pylist() == [4]
+    assert searched([around(template)], path, max_items=None).signals["overlap"].to_pylist() == [4]
+
+
+def test_fields_of_one_item_count_as_one(tmp_path: Path) -> None:
+    path = tmp_path / "exam.json"
+    path.write_text(json.dumps([{"a": QUESTION, "b": QUESTION, "c": {"d": [QUESTION]}}, "x"]), "utf-8")
+    assert outcome(searched([around(QUESTION)], path, max_items=1)) == [("decontaminate:overlap", 8, 1.0, "exam.json:1")]
+
+
+def write(path: Path, kind: str) -> int:
+    """An evaluation file of a kind that holds QUESTION; returns the line or position it stands at."""
+    if kind == "csv":
+        with path.open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows([["question", "A"], ["a cell\nof two lines", "x"], [QUESTION, '"B"']])
+        return 4
+    content = {"jsonl": f'\n{{"q": "{QUESTION}"}}\n', "json": json.dumps([{"q": "x"}, {"q": QUESTION}]), "txt": f"one\n{QUESTION}\n"}[kind]
+    path.write_text(content, "utf-8")
+    return 2
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "json", "txt"])
+def test_every_format_is_read_and_its_lines_are_named(kind: str, zipped: bool, tmp_path: Path) -> None:
+    path = tmp_path / f"exam.{kind}"
+    line = write(path, kind)
+    if zipped:
+        packed = tmp_path / f"exam.{kind}.gz"
+        packed.write_bytes(gzip.compress(path.read_bytes()))
+        path = packed
+    assert searched([around(QUESTION)], path).signals["hit"].to_pylist() == [f"{path.name}:{line}"]
+
+
+def test_where_the_files_lie_changes_nothing(exam: Path, tmp_path: Path) -> None:
+    one, other = tmp_path / "z" / "a.txt", tmp_path / "a" / "b.txt"
+    for path in (one, other):
+        path.parent.mkdir()
+        path.write_text(QUESTION, "utf-8")
+    found = outcome(searched([around(QUESTION)], one, other))
+    assert (
+        found == outcome(searched([around(QUESTION)], other, one)) == outcome(searched([around(QUESTION)], tmp_path / "z", tmp_path / "a"))
+    )
+    assert found[0][3] == "a.txt:1"
+
+
+@pytest.mark.parametrize(("name", "content"), [("broken.jsonl", "{"), ("exam.parquet", "x"), ("bad.csv", '"a" b\n')])
+def test_a_file_that_cannot_be_read_is_named(name: str, content: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(content, "utf-8")
+    with pytest.raises(SourceError, match=name.replace(".", r"\.")):
+        searched(["a"], tmp_path / name)
+
+
+def test_without_evaluations_nothing_is_looked_for() -> None:
+    assert outcome(searched([around(QUESTION)])) == [(None, None, None, None)]
+
+
+def test_no_documents_and_no_fields(exam: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty.txt").write_text("", "utf-8")
+    for columns in (searched([], exam), searched([]), searched([], tmp_path / "empty.txt")):
+        assert {name: values.type for name, values in columns.signals.items()} == {
+            "overlap": pa.int64(), "share": pa.float64(), "hit": pa.string(),
+        }  # fmt: skip
+    assert outcome(searched([QUESTION], tmp_path / "empty.txt")) == [(None, 0, 0.0, None)]
+
+
+def test_published_evaluations_are_found_in_documents_and_not_in_novels(corpus: Path) -> None:
+    evals = [corpus / "evals"]
+    gsm8k = json.loads((corpus / "evals" / "gsm8k" / "test.jsonl").open(encoding="utf-8").readline())
+    with gzip.open(corpus / "evals" / "humaneval" / "HumanEval.jsonl.gz", "rt", encoding="utf-8") as file:
+        human = json.loads(file.readline())
+    with (corpus / "evals" / "truthfulqa" / "TruthfulQA.csv").open(encoding="utf-8", newline="") as csv_file:
+        truthful = list(csv.DictReader(csv_file))[1]
+    novels = [gzip.decompress(path.read_bytes()).decode("latin-1") for path in sorted((corpus / "books").glob("*.gz"))[1:4]]
+    planted = [around(gsm8k["question"]), f"{human['prompt']}{human['canonical_solution']}", around(truthful["Correct Answers"])]
+    found = searched([*planted, *novels], *evals)
+    assert found.reasons.to_pylist() == ["decontaminate:overlap"] * 3 + [None] * 3
+    assert found.signals["hit"].to_pylist()[:3] == ["test.jsonl:1", "HumanEval.jsonl.gz:1", "TruthfulQA.csv:3"]
