@@ -35,7 +35,7 @@ _SMALL_PRINT = 0.9
 _FULL_LINE = 45
 
 
-@extractor("gutenberg")
+@extractor("gutenberg", uses=("resiliparse", "unicode"))
 def gutenberg(raw: pa.RecordBatch, *, unwrap: bool = True, max_bytes: int = 64 << 20) -> Extracted:
     """The text between the START and END markers (of any decade) without the credits after START.
 

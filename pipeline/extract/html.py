@@ -35,7 +35,7 @@ _MAX_ATTRIBUTES = 20_000
 _LANGUAGE = re.compile(r"[a-z]{2,3}(?=$|[-_])")
 
 
-@extractor("html")
+@extractor("html", uses=("resiliparse", "unicode"))
 def html(
     raw: pa.RecordBatch,
     *,

@@ -36,7 +36,7 @@ _TEX = re.compile(r"\\begin\{document\}(.*)\\end\{document\}", re.S)
 _CREATIVE_COMMONS = re.compile(r"creativecommons\.org/licenses/(by[a-z-]*)/(\d\.\d)")
 
 
-@extractor("jats")
+@extractor("jats", uses=("resiliparse", "unicode"))
 def jats(raw: pa.RecordBatch, *, max_bytes: int = 32 << 20) -> Extracted:
     """Title, abstract and body of an article; formulas as LaTeX where it is given; tables, figures, notes, references dropped.
 

@@ -47,7 +47,7 @@ _MAX_MACRO = 60
 _FRONT_MATTER = 0.3
 
 
-@extractor("latex")
+@extractor("latex", uses=("resiliparse", "unicode"))
 def latex(raw: pa.RecordBatch, *, expand_macros: bool = True, max_bytes: int = 16 << 20) -> Extracted:
     """LaTeX without comments, preamble, front matter (the abstract stays), bibliography and pictures; fact: title (in meta).
 

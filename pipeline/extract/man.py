@@ -33,7 +33,7 @@ _MAX_CONDITIONS = 20
 _MARK = 3
 
 
-@extractor("man")
+@extractor("man", uses=("resiliparse", "unicode"))
 def man(raw: pa.RecordBatch, *, max_bytes: int = 4 << 20) -> Extracted:
     """Text of manual pages: headings, paragraphs, terms and what is said of them, examples line by line; fact: title.
 

@@ -13,25 +13,25 @@ from pipeline.extract.documents import Found, extracted
 from pipeline.registry import extractor
 
 
-@extractor("text")
+@extractor("text", uses=("resiliparse", "unicode"))
 def text(raw: pa.RecordBatch, *, max_bytes: int = 64 << 20) -> Extracted:
     """Plain text, decoded and in the normal form. Reasons: "empty", "too_large", "binary", "undecodable"."""
     return _as_it_stands(raw, max_bytes, compose=True)
 
 
-@extractor("markdown")
+@extractor("markdown", uses=("resiliparse", "unicode"))
 def markdown(raw: pa.RecordBatch, *, max_bytes: int = 64 << 20) -> Extracted:
     """Markdown, its marks kept. Reasons as of "text"."""
     return _as_it_stands(raw, max_bytes, compose=True)
 
 
-@extractor("rst")
+@extractor("rst", uses=("resiliparse", "unicode"))
 def rst(raw: pa.RecordBatch, *, max_bytes: int = 64 << 20) -> Extracted:
     """reStructuredText, its marks kept. Reasons as of "text"."""
     return _as_it_stands(raw, max_bytes, compose=True)
 
 
-@extractor("code")
+@extractor("code", uses=("resiliparse", "unicode"))
 def code(raw: pa.RecordBatch, *, max_bytes: int = 1 << 20) -> Extracted:
     """Source code, its characters not composed (string literals are data). Reasons as of "text"; minified files are a filter's."""
     return _as_it_stands(raw, max_bytes, compose=False)

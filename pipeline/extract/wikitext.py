@@ -30,7 +30,7 @@ _INDENT = re.compile(r"[:;]+\s*")
 _ONLY_LINKS = re.compile(r"^(?:\[\[[^\s\[\]|:]+:[^\s\[\]][^\[\]\n]*\]\]\s*)+$", re.MULTILINE)
 
 
-@extractor("wikitext")
+@extractor("wikitext", uses=("resiliparse", "unicode"))
 def wikitext(raw: pa.RecordBatch, *, min_chars: int = 200, max_bytes: int = 4 << 20) -> Extracted:
     """Prose of wiki pages; templates, tables, references, files and categories are dropped, and sections left empty by it.
 

@@ -69,7 +69,10 @@ def _paper(name: str, paper: re.Match[str], data: bytes, unit: str) -> Iterator[
 def _untarred(data: bytes) -> dict[str, bytes]:
     with tarfile.open(fileobj=io.BytesIO(data)) as tar:
         sources = (info for info in tar if info.isreg() and info.name.endswith(_SUFFIXES))
-        return {posixpath.normpath(info.name): found.read() for info in sources if (found := tar.extractfile(info))}
+        files = {posixpath.normpath(info.name): found.read() for info in sources if (found := tar.extractfile(info))}
+    if data[tar.offset : tar.offset + 512] != bytes(512):  # type: ignore[attr-defined]  # tarfile takes any damage for the end
+        raise EOFError(f"broken tar header at byte {tar.offset}")  # type: ignore[attr-defined]
+    return files
 
 
 def _documents(tree: Mapping[str, bytes], unit: str) -> Iterator[tuple[str, bytes]]:

@@ -20,7 +20,7 @@ FORMATS = {"text/html": "html", "application/xhtml+xml": "html", "text/plain": "
 _END = b"\r\n\r\n"
 
 
-@reader("warc")
+@reader("warc", uses=("fastwarc",))
 def warc(
     file: InputFile,
     *,
@@ -31,7 +31,7 @@ def warc(
 
     The locator is the record's WARC-Record-ID; the HTTP header's charset is in the meta. Transfer and content encodings
     are undone; a body that can't be, or is larger than `max_bytes`, is a document of the format "invalid". A file that is
-    damaged or cut short raises SourceError with the place, after the records before it.
+    damaged or cut short raises SourceError with the place.
     """
     wanted = WarcRecordType.no_type
     for name in records:
