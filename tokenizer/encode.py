@@ -56,6 +56,8 @@ class Encoder:
         self.slow_because = obstacle(self.vocabulary)
         self._reference = Tokenizer.from_str(content.decode())
         self._reference.encode_special_tokens = True
+        self._reference.no_truncation()  # a tokenizer.json may hold the settings of a model's input: a document is encoded whole
+        self._reference.no_padding()
         byte_ids = self.vocabulary.byte_ids()
         if self.slow_because is None and byte_ids is not None:
             self._digits = _split_digits(self.vocabulary.spec["pre_tokenizer"]) or 0

@@ -185,6 +185,24 @@ def test_other_tokenizers_are_left_to_the_library(reason: str, content: bytes) -
     assert ids_of(encoder, []) == [[]]
 
 
+@pytest.mark.parametrize("slow", [True, False])
+@pytest.mark.parametrize("setting", ["truncation", "padding"])
+def test_documents_are_neither_cut_nor_padded(content: bytes, setting: str, slow: bool) -> None:
+    """A tokenizer.json may bring along the limits of a model's input: here texts of fewer and of more tokens than they allow."""
+    texts = ["a", "", "many words stand here, " * 5]
+    tokenizer = Tokenizer.from_str(content.decode())
+    if slow:
+        tokenizer.normalizer = normalizers.NFC()
+    expected = reference_ids(tokenizer.to_str().encode(), texts)
+    assert len(expected[0]) < 4 < len(expected[2])
+    tokenizer.enable_truncation(4) if setting == "truncation" else tokenizer.enable_padding(length=4)
+    encoder = Encoder(tokenizer.to_str().encode())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore" if slow else "error", SlowEncoding)
+        encoder.check(pa.array(texts, pa.large_string()))
+    assert ids_of(encoder, texts) == expected
+
+
 def test_a_vocabulary_of_plain_means_is_known_too() -> None:
     made = ByteLevelBPETokenizer()
     made.train_from_iterator(MANY_TONGUES, vocab_size=400, show_progress=False)
