@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 
 from dashboards.model import Cluster, DedupeFacts, Histogram, Member, Sample
 from pipeline.job import Committed
-from pipeline.storage import FileEntry
+from pipeline.writing import FileEntry
 
 MAX_FILES = 32
 #: Samples shown of each reason, clusters shown, members shown of a cluster, bins of a histogram, histograms of a source.

@@ -80,6 +80,8 @@ def _result(done: Any, spec: TaskSpec) -> Outcome | Failed:
 
     try:
         result: Outcome | Failed = ray.get(done)
+    except ray.exceptions.RayTaskError as error:
+        return Failed(spec.task.name, str(error.cause or error).strip().splitlines()[-1], str(error))
     except ray.exceptions.RayError as error:
         lines = str(error).strip().splitlines()
         return Failed(spec.task.name, f"its worker died {RETRIES_AFTER_DEATH + 1} times: {lines[0] if lines else type(error).__name__}")

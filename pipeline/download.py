@@ -68,7 +68,7 @@ def fetch(recipe: Recipe, cache: Path) -> Lock:
             except TokenmillError as error:
                 failures.append(f"{source.name}: {error}")
                 continue
-            inputs += [LockedInput(source.name, file, item.read) for file in files]
+            inputs += [LockedInput(source.name, _named_apart(file, source.name, inputs), item.read) for file in files]
     if failures:
         raise SourceError("inputs that can't be fetched:\n  " + "\n  ".join(failures))
     _check_names(inputs)
@@ -103,12 +103,19 @@ def _fetch_one(item: Input, cache: Path, missing: list[str]) -> list[InputFile]:
     return files
 
 
+def _named_apart(file: InputFile, source: str, before: Sequence[LockedInput]) -> InputFile:
+    """A file that a source reads in several ways has a name for each, so that no two documents have one id."""
+    times = sum(item.source == source and item.file.name.partition("#")[0] == file.name for item in before)
+    return replace(file, name=f"{file.name}#{times + 1}") if times else file
+
+
 def _check_names(inputs: Sequence[LockedInput]) -> None:
-    seen: set[tuple[str, str, str]] = set()
+    seen: set[tuple[str, str, str, str]] = set()
     for item in inputs:
-        key = (item.source, item.file.name, json.dumps(dict(item.read.args), sort_keys=True, default=str))
+        name = item.file.name.partition("#")[0]
+        key = (item.source, name, item.read.name, json.dumps(dict(item.read.args), sort_keys=True, default=str))
         if key in seen:
-            raise SourceError(f"{item.source}: {item.file.name} is named twice in the recipe: its documents would count twice")
+            raise SourceError(f"{item.source}: {name} is read twice in the same way: its documents would count twice")
         seen.add(key)
 
 

@@ -18,7 +18,8 @@ import pyarrow as pa
 from pipeline.contracts import Task
 from pipeline.errors import StorageError
 from pipeline.report import Report, merged
-from pipeline.storage import FileEntry, Folder, HashingFile, ParquetSink
+from pipeline.storage import Folder
+from pipeline.writing import FileEntry, HashingFile, ParquetSink
 
 MANIFEST = "manifest.json"
 DONE = "_done"

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import groupby
 from typing import Any
 
-from pipeline.contracts import Task
+from pipeline.contracts import InputFile, Task
 from pipeline.download import Lock, LockedInput, parts
 from pipeline.recipe import Recipe, Source
 from pipeline.registry import Step, bind, fingerprint, lookup, names
@@ -109,7 +109,7 @@ class _Planner:
         extractors = [chosen.get(name) or bind("extractor", name, {})[0] for name in names("extractor")]
         settings = [_as_json(step) for step in extractors]
         step, _ = bind("stage", "extract", {"extractors": settings})
-        pinned = [[item.file.name, item.file.sha256, item.read.identity(content_digest)] for item in inputs]
+        pinned = [[_facts(item.file), item.read.identity(content_digest)] for item in inputs]
         identity = {
             "part_bytes": self.recipe.part_bytes,
             "inputs": pinned,
@@ -176,13 +176,18 @@ class _Planner:
         key = f"{step.name}-{source}" if source else step.name
         known = {stage.key: stage.fingerprint for stage in self.stages}
         hashed = {
-            "step": step.identity(content_digest) if identity is None else [step.name, step.type.version, identity],
+            "step": step.identity(content_digest) | ({"args": identity} if identity is not None else {}),
             "source": source,
             "inputs": {role: [known[name] for name in keys] for role, keys in inputs.items()},
-            "seed": self.recipe.seed,
+            "seed": self.recipe.seed if step.type.extras.get("seeded") else None,
         }
         self.stages.append(Stage(key, step, source, inputs, fingerprint(hashed), tasks))
         return key
+
+
+def _facts(file: InputFile) -> dict[str, Any]:
+    """All that is known of an input file but where it lies: each of it may end up in a document's row."""
+    return {key: value for key, value in asdict(file).items() if key not in ("path", "origin")}
 
 
 def _as_json(step: Step) -> dict[str, Any]:

@@ -7,6 +7,8 @@ filtered, the settings of the stages, and profiles that say where the bytes come
 from __future__ import annotations
 
 import inspect
+import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path as FilePath
@@ -173,11 +175,11 @@ class _Parser:
             sources = tuple(_with_filter(source, decontaminate) for source in sources)
         settings = {name: self.bind("stage", name, top[name], (name,), partial=True) for name in SETTINGS if name in top}
         return Recipe(
-            name=self.text(("name",), required=True),
+            name=self.name(("name",)),
             profile=profile,
             about=self.text(("about",)),
-            seed=int(self.number(("seed",), 0)),
-            part_bytes=int(self.number(("part_bytes",), PART_BYTES)),
+            seed=self.whole(("seed",), 0),
+            part_bytes=self.whole(("part_bytes",), PART_BYTES, least=1),
             sources=sources,
             settings={name: step for name, step in settings.items() if step is not None},
         )
@@ -209,7 +211,7 @@ class _Parser:
             name=name,
             share=share / total if total > 0 else 0.0,
             max_epochs=epochs,
-            floor=int(self.number((*path, "floor"), 0)),
+            floor=self.whole((*path, "floor"), 0),
             about=self.text((*path, "about")),
             inputs=self.inputs((*path, "inputs")),
             extract=self.steps("extractor", (*path, "extract")),
@@ -285,6 +287,19 @@ class _Parser:
         if value is not None and not quiet:
             self.doc.mistake(path, f"expected a number (got {value!r})")
         return default
+
+    def whole(self, path: Path, default: int, least: int = 0) -> int:
+        value = self.number(path, default)
+        if not math.isfinite(value) or value != int(value) or value < least:
+            self.doc.mistake(path, f"expected a whole number of at least {least} (got {value!r})")
+            return default
+        return int(value)
+
+    def name(self, path: Path) -> str:
+        value = self.text(path, required=True)
+        if value and not re.fullmatch(r"[A-Za-z0-9][\w.-]*", value):
+            self.doc.mistake(path, f"{value!r} names a folder: letters, digits, _, - and . alone")
+        return value
 
     def text(self, path: Path, required: bool = False) -> str:
         value = self.at(path)

@@ -12,9 +12,11 @@ import importlib
 import inspect
 import json
 import pkgutil
+import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from importlib.metadata import version as version_of
 from typing import Annotated, Any, TypeVar, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
@@ -27,6 +29,10 @@ STEP_PACKAGES = ("pipeline.sources", "pipeline.extract", "pipeline.filters", "pi
 
 class ByContent:
     """Marks an argument that holds paths: its identity is what the files contain, not where they lie."""
+
+
+class NotIdentity:
+    """Marks an argument that may stop a run but never changes what it writes: it is no part of a fingerprint."""
 
 
 #: Files given by path (files, folders or globs), identified by content.
@@ -75,10 +81,20 @@ class Step:
         return self.type.function(*positional, **self.args)
 
     def identity(self, digest: Callable[[tuple[str, ...]], str]) -> dict[str, Any]:
-        """What the step's fingerprint hashes; `digest` gives the content hash of the files of a `Paths` argument."""
-        by_content = {name for name, hint in self.type.hints().items() if ByContent in getattr(hint, "__metadata__", ())}
-        args = {key: digest(tuple(value)) if key in by_content else value for key, value in self.args.items()}
-        return {"step": f"{self.kind}:{self.name}", "version": self.type.version, "args": args}
+        """What the step's fingerprint hashes: name, version, arguments, and the releases of what it leans on.
+
+        `digest` gives the content hash of the files of a `Paths` argument.
+        """
+        marks = {name: getattr(hint, "__metadata__", ()) for name, hint in self.type.hints().items()}
+        hashed = {key: value for key, value in self.args.items() if NotIdentity not in marks[key]}
+        args = {key: digest(tuple(value)) if ByContent in marks[key] else value for key, value in hashed.items()}
+        uses = {name: release(name) for name in self.type.extras.get("uses", ())}
+        return {"step": f"{self.kind}:{self.name}", "version": self.type.version, "args": args, "uses": uses}
+
+
+def release(name: str) -> str:
+    """The installed release of a distribution; of "unicode", that of Python's tables."""
+    return unicodedata.unidata_version if name == "unicode" else version_of(name)
 
 
 class UnknownStep(LookupError):
@@ -89,7 +105,10 @@ _steps: dict[tuple[str, str], StepType] = {}
 
 
 def register(kind: str, name: str, version: int = 1, **extras: Any) -> Callable[[F], F]:
-    """A decorator that makes a function the step `name` of `kind`; two steps of one name are an error."""
+    """A decorator that makes a function the step `name` of `kind`; two steps of one name are an error.
+
+    `uses` names the distributions (and "unicode") whose release changes what the step gives: it becomes part of identity.
+    """
 
     def add(function: F) -> F:
         known = _steps.get((kind, name))
@@ -109,19 +128,19 @@ def fetcher(name: str, version: int = 1, **extras: Any) -> Callable[[F], F]:
     return register("fetcher", name, version, **extras)
 
 
-def reader(name: str, version: int = 1) -> Callable[[F], F]:
+def reader(name: str, version: int = 1, **extras: Any) -> Callable[[F], F]:
     """`function(file: InputFile, *, ...) -> Iterator[RawDocument]`: how a file's records are read."""
-    return register("reader", name, version)
+    return register("reader", name, version, **extras)
 
 
-def extractor(name: str, version: int = 1) -> Callable[[F], F]:
+def extractor(name: str, version: int = 1, **extras: Any) -> Callable[[F], F]:
     """`function(raw: pa.RecordBatch, *, ...) -> Extracted`: bytes of the format `name` to text."""
-    return register("extractor", name, version)
+    return register("extractor", name, version, **extras)
 
 
-def filter(name: str, version: int = 1) -> Callable[[F], F]:  # noqa: A001 - the field's word for it
+def filter(name: str, version: int = 1, **extras: Any) -> Callable[[F], F]:  # noqa: A001 - the field's word for it
     """`function(docs: pa.RecordBatch, *, ...) -> Verdicts`: a rule over documents."""
-    return register("filter", name, version)
+    return register("filter", name, version, **extras)
 
 
 def stage(name: str, version: int = 1, **extras: Any) -> Callable[[F], F]:
@@ -129,6 +148,7 @@ def stage(name: str, version: int = 1, **extras: Any) -> Callable[[F], F]:
 
     `each="extract"` makes one task per part of that input; `tasks=function(inputs, args) -> [Task]` says otherwise;
     neither means a single task. `finish=function(folder, results, args)` runs once, before the stage is committed.
+    `seeded=True` says that it draws by `job.seed`: only then is the seed part of its identity.
     """
     return register("stage", name, version, **extras)
 

@@ -22,7 +22,7 @@ from pipeline.recipe import Recipe
 from pipeline.registry import fingerprint
 from pipeline.runfiles import RUN_FILE
 from pipeline.storage import Folder
-from pipeline.worker import Failed, Outcome, TaskSpec, commit, finished_tasks, open_committed, task_list
+from pipeline.worker import Failed, Outcome, TaskSpec, commit, finished_tasks, is_committed, open_committed, task_list
 
 #: Wall seconds of a stage's wave and seconds of its tasks, beside its manifest and never part of it.
 TIMES = "times.json"
@@ -144,7 +144,7 @@ class _Lazy:
 
 def _run_wave(state: Run, wave: list[Stage], workers: _Lazy, watch: Watch) -> None:
     begin = time.monotonic()
-    todo = [stage for stage in wave if not state.folder.sub(stage.folder).exists(MANIFEST)]
+    todo = [stage for stage in wave if not is_committed(state.folder.sub(stage.folder))]
     tasks = {stage.key: _tasks(state, stage) for stage in todo}
     done = {stage.key: finished_tasks(state.folder.sub(stage.folder)) for stage in todo}
     specs = [_spec(state, stage, task) for stage in todo for task in tasks[stage.key] if task.name not in done[stage.key]]

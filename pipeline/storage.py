@@ -22,9 +22,7 @@ import pyarrow.parquet as pq
 from fsspec.implementations.local import LocalFileSystem
 
 from pipeline.errors import StorageError
-
-#: Rows of one Parquet row group of texts: small enough to stream, large enough to compress.
-ROW_GROUP_ROWS = 4096
+from pipeline.writing import FileEntry, HashingFile, ParquetSink, naming
 
 
 @dataclass(frozen=True)
@@ -69,6 +67,12 @@ class Folder:
             return []
         return sorted(os.path.basename(e["name"].rstrip("/")) for e in fs.ls(root, detail=True) if e["type"] == "directory")
 
+    def sizes(self) -> dict[str, int]:
+        """Bytes of every file in this folder and below it, by name: one listing."""
+        fs, root = self._fs
+        found = fs.find(root, detail=True) if fs.isdir(root) else {}
+        return {path[len(root) + 1 :]: int(facts["size"]) for path, facts in found.items()}
+
     def remove(self) -> None:
         """Remove the folder with all in it, if it is there."""
         fs, root = self._fs
@@ -107,13 +111,13 @@ class Folder:
         path = self.path(name)
         folder, base = os.path.split(path)
         aside = f"{folder}/.tmp-{base}-{uuid.uuid4().hex[:12]}" if self.is_local else path
-        with _naming(path):
+        with naming(path):
             fs.makedirs(folder, exist_ok=True)
             raw = fs.open(aside, "wb")
         file = HashingFile(raw, path)
         try:
             yield file
-            with _naming(path):
+            with naming(path):
                 _commit(raw, aside, path, self.is_local)
         except BaseException:
             _discard(raw, aside, self.is_local)
@@ -146,15 +150,6 @@ class Folder:
             sink.flush()
 
 
-@contextmanager
-def _naming(path: str) -> Iterator[None]:
-    """Turn an OSError of the block (a full disk, no permission) into a StorageError that names the file."""
-    try:
-        yield
-    except OSError as error:
-        raise StorageError(f"can't write {path}: {error.strerror or error}") from error
-
-
 def _commit(raw: IO[bytes], aside: str, path: str, local: bool) -> None:
     raw.flush()
     if local:
@@ -168,6 +163,7 @@ def _discard(raw: IO[bytes], aside: str, local: bool) -> None:
     """Drop a half-written file: nothing of it may become visible."""
     if not local and hasattr(raw, "discard"):
         raw.discard()
+        raw.closed = True  # type: ignore[misc] # or fsspec's buffered files upload what they hold when they are collected
         return
     try:
         raw.close()
@@ -175,98 +171,6 @@ def _discard(raw: IO[bytes], aside: str, local: bool) -> None:
         pass
     if local and os.path.exists(aside):
         os.remove(aside)
-
-
-class HashingFile:
-    """A writable file that hashes and counts what goes through it."""
-
-    def __init__(self, raw: IO[bytes], path: str) -> None:
-        self._raw = raw
-        self._path = path
-        self._sha256 = hashlib.sha256()
-        self.size = 0
-        self.closed = False
-
-    def write(self, data: bytes | memoryview | pa.Buffer) -> int:
-        view = memoryview(data)
-        with _naming(self._path):
-            self._raw.write(view)
-        self._sha256.update(view)
-        self.size += view.nbytes
-        return view.nbytes
-
-    def tell(self) -> int:
-        return self.size
-
-    def flush(self) -> None:
-        self._raw.flush()
-
-    def close(self) -> None:
-        """Arrow's writers close what they are given; the commit is `create`'s, so this only marks the end."""
-        self.closed = True
-
-    def writable(self) -> bool:
-        return True
-
-    def readable(self) -> bool:
-        return False
-
-    def seekable(self) -> bool:
-        return False
-
-    def entry(self, name: str, rows: int = 0) -> FileEntry:
-        return FileEntry(name, rows, self.size, self._sha256.hexdigest())
-
-
-class ParquetSink:
-    """Collects batches into row groups of a fixed number of rows, so that the bytes don't depend on batch sizes."""
-
-    def __init__(self, writer: pq.ParquetWriter, file: HashingFile, name: str) -> None:
-        self._writer = writer
-        self._file = file
-        self._name = name
-        self._pending: list[pa.RecordBatch] = []
-        self._waiting = 0
-        self.rows = 0
-
-    def write(self, batch: pa.RecordBatch) -> None:
-        self._pending.append(batch)
-        self._waiting += batch.num_rows
-        self.rows += batch.num_rows
-        while self._waiting >= ROW_GROUP_ROWS:
-            table = pa.Table.from_batches(self._pending)
-            self._writer.write_table(table.slice(0, ROW_GROUP_ROWS).combine_chunks(), row_group_size=ROW_GROUP_ROWS)
-            self._pending = table.slice(ROW_GROUP_ROWS).to_batches()
-            self._waiting -= ROW_GROUP_ROWS
-
-    def flush(self) -> None:
-        """Write what is left as the last row group."""
-        if self._waiting:
-            self._writer.write_table(pa.Table.from_batches(self._pending).combine_chunks(), row_group_size=ROW_GROUP_ROWS)
-        self._pending, self._waiting = [], 0
-
-    def entry(self) -> FileEntry:
-        return self._file.entry(self._name, self.rows)
-
-
-@dataclass(frozen=True, order=True)
-class FileEntry:
-    """A written file: name within its folder, rows (0 when it has none), bytes, and the SHA-256 of its content."""
-
-    name: str
-    rows: int
-    bytes: int
-    sha256: str
-
-    @property
-    def part(self) -> str:
-        """The part a file belongs to: "web-00042" of "web-00042.docs.parquet"."""
-        return self.name.partition(".")[0]
-
-    @property
-    def kind(self) -> str:
-        """What the file holds: "docs" of "web-00042.docs.parquet"."""
-        return self.name.split(".")[1] if self.name.count(".") > 1 else ""
 
 
 def content_digest(paths: Sequence[str]) -> str:

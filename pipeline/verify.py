@@ -11,7 +11,8 @@ from pipeline.errors import StorageError
 from pipeline.job import Committed
 from pipeline.report import Report
 from pipeline.runfiles import RunFiles
-from pipeline.storage import FileEntry, Folder
+from pipeline.storage import Folder
+from pipeline.writing import FileEntry
 
 #: The stages that every document passes, in order (quality only where its source asks for it): the accounts must join.
 WAY = ("extract", "filter", "dedupe", "quality", "tokenize")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -19,6 +19,7 @@ from pipeline.errors import TokenmillError
 from pipeline.job import DONE, MANIFEST, Committed, Inputs, Job, TaskResult
 from pipeline.registry import Step, bind
 from pipeline.storage import Folder
+from pipeline.writing import FileEntry
 
 
 @dataclass(frozen=True)
@@ -94,9 +95,19 @@ def open_committed(url: str) -> Committed:
 
 
 def finished_tasks(folder: Folder) -> dict[str, TaskResult]:
-    """Results of the tasks that are done already, by name."""
-    done = folder.sub(DONE)
-    return {name.removesuffix(".json"): TaskResult.from_json(done.read_json(name)) for name in done.names()}
+    """Results of the tasks that are done already and whose files are all there, by name."""
+    done, sizes = folder.sub(DONE), folder.sizes()
+    results = [TaskResult.from_json(done.read_json(name)) for name in done.names()]
+    return {result.task: result for result in results if _are_there(result.files, sizes)}
+
+
+def is_committed(folder: Folder) -> bool:
+    """Whether a stage is done: its manifest is there, and every file that it lists, in its size."""
+    return folder.exists(MANIFEST) and _are_there(Committed(folder, folder.read_json(MANIFEST)).files(), folder.sizes())
+
+
+def _are_there(files: Iterable[FileEntry], sizes: Mapping[str, int]) -> bool:
+    return all(sizes.get(entry.name) == entry.bytes for entry in files)
 
 
 def task_list(step: Step, key: str, inputs: Inputs) -> list[Task]:

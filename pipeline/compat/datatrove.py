@@ -16,7 +16,7 @@ from pipeline.errors import SourceError
 from pipeline.schema import DOC_FACTS
 
 
-@registry.filter("datatrove")
+@registry.filter("datatrove", uses=("datatrove",))
 def datatrove(
     docs: pa.RecordBatch,
     *,

@@ -27,7 +27,7 @@ _LINE_EDITS = {
 }
 
 
-@registry.filter("c4")
+@registry.filter("c4", uses=("unicode",))
 def c4(
     docs: pa.RecordBatch,
     *,

@@ -11,7 +11,7 @@ from pipeline.kernels import words as kernel
 from pipeline.kernels.arrow import texts
 
 
-@registry.filter("code")
+@registry.filter("code", uses=("unicode",))
 def code(
     docs: pa.RecordBatch,
     *,

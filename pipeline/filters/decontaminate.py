@@ -23,7 +23,7 @@ from pipeline.kernels.hashing import Hashes
 from pipeline.kernels.ngrams import find_ngrams, ngram_hashes, sketch
 
 
-@registry.filter("decontaminate")
+@registry.filter("decontaminate", uses=("unicode",))
 def decontaminate(
     docs: pa.RecordBatch,
     *,

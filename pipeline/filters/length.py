@@ -13,7 +13,7 @@ from pipeline.kernels.arrow import texts
 from pipeline.kernels.words import number_of_words
 
 
-@registry.filter("length")
+@registry.filter("length", uses=("unicode",))
 def length(
     docs: pa.RecordBatch,
     *,

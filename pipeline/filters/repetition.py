@@ -11,7 +11,7 @@ from pipeline.kernels import repetition as kernel
 from pipeline.kernels.arrow import texts
 
 
-@registry.filter("gopher_repetition")
+@registry.filter("gopher_repetition", uses=("unicode",))
 def gopher_repetition(
     docs: pa.RecordBatch,
     *,

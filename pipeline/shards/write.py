@@ -12,7 +12,8 @@ import pyarrow as pa
 
 from pipeline.job import MANIFEST
 from pipeline.shards.layout import Buffer, Manifest, row_schema
-from pipeline.storage import FileEntry, Folder
+from pipeline.storage import Folder
+from pipeline.writing import FileEntry
 
 Ints = npt.NDArray[np.int64]
 

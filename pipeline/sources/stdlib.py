@@ -17,7 +17,8 @@ from pathlib import Path
 from pipeline.contracts import InputFile
 from pipeline.errors import SourceError
 from pipeline.registry import fetcher
-from pipeline.storage import Folder, HashingFile
+from pipeline.storage import Folder
+from pipeline.writing import HashingFile
 
 #: Folders left out: tests, what was installed on top, tables of data written as modules, demonstrations.
 LEFT_OUT = {"test", "tests", "idlelib", "turtledemo", "encodings", "pydoc_data", "site-packages", "dist-packages", "__pycache__"}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,7 +15,7 @@ from pipeline.dedupe.duplicates import CLUSTERS, REMOVALS, Numbering
 from pipeline.dedupe.keyed import read_range
 from pipeline.errors import StorageError
 from pipeline.job import Inputs, Job
-from pipeline.registry import stage
+from pipeline.registry import NotIdentity, stage
 from pipeline.report import Report
 from pipeline.schema import DECISION
 
@@ -38,8 +38,8 @@ def dedupe(
     *,
     threshold: float = 0.8,
     priority: Sequence[str] = (),  # noqa: ARG001 - read by `verify`, which is given it by the plan
-    max_removed: float | Mapping[str, float] = guard.MAX_REMOVED,  # noqa: ARG001 - read by _guarded, as is the next
-    override_guard: bool = False,  # noqa: ARG001
+    max_removed: Annotated[float | Mapping[str, float], NotIdentity] = guard.MAX_REMOVED,  # noqa: ARG001 - read by _guarded, as is the next
+    override_guard: Annotated[bool, NotIdentity] = False,  # noqa: ARG001
 ) -> Report:
     """Keep one of each set of like documents; remove the others, each for a kept one at least `threshold` like it.
 

@@ -15,7 +15,7 @@ from pipeline.job import Job
 from pipeline.registry import Step, UnknownStep, did_you_mean, stage
 from pipeline.report import Report
 from pipeline.schema import DOC, EXCERPT_CHARS, RAW, REJECT, conform, document_id
-from pipeline.storage import ParquetSink
+from pipeline.writing import ParquetSink
 
 #: A batch is closed at this many documents or bytes, whichever comes first: enough for Arrow, little for memory.
 BATCH_DOCUMENTS = 512

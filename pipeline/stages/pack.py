@@ -29,7 +29,8 @@ from pipeline.report import Report
 from pipeline.shards.gather import Documents, gather
 from pipeline.shards.layout import DOCS, SPLITS, DocsFile, Manifest, Shard, Tokenizer, data_name, dataset_digest, docs_name, token_dtype
 from pipeline.shards.write import buffers_of, shard_bytes, write_dataset_files, write_split_list
-from pipeline.storage import FileEntry, Folder
+from pipeline.storage import Folder
+from pipeline.writing import FileEntry
 from tokenizer.special import CONFIG, special_id
 from tokenizer.vocabulary import FILE, Vocabulary
 
@@ -60,7 +61,7 @@ def write_manifests(folder: Folder, results: list[TaskResult], args: Mapping[str
     return [*written, write_split_list(folder, SPLITS)]
 
 
-@stage("pack", version=1, tasks=shard_tasks, finish=write_manifests)
+@stage("pack", version=1, tasks=shard_tasks, finish=write_manifests, seeded=True)
 def pack(job: Job, *, seq_len: Annotated[int, Field(ge=1)] = 2048, window: Annotated[int, Field(ge=1)] = 32_768) -> Report:
     """Pack one shard: rows of `seq_len` tokens, filled best-fit decreasing in windows of about `window` documents."""
     todo = job.task.payload

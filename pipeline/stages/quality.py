@@ -22,7 +22,7 @@ LOW = "quality:low"
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
-@stage("quality", each="filter")
+@stage("quality", each="filter", uses=("fasttext-community", "unicode"))
 def quality(job: Job, *, drop_lowest: Share = 0.1, threshold: Share | None = None) -> Report:
     """Score documents by the probability that the quality model gives its positive label, and drop those below a cut.
 

@@ -40,7 +40,7 @@ class Example(NamedTuple):
     line: str
 
 
-@stage("quality_model")
+@stage("quality_model", seeded=True, uses=("fasttext-community", "unicode"))
 def quality_model(
     job: Job,
     *,

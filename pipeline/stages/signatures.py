@@ -15,7 +15,7 @@ from pipeline.registry import stage
 from pipeline.report import Report
 
 
-@stage("signatures", each="filter")
+@stage("signatures", each="filter", uses=("unicode",))
 def signatures(job: Job, *, shingle_words: PositiveInt = 5, bands: PositiveInt = 14, rows: PositiveInt = 8) -> Report:
     """Hash each text whole, and sketch it by MinHash over shingles of `shingle_words` words, in `bands` of `rows`.
 

@@ -29,7 +29,7 @@ class _Opened(NamedTuple):
     eos: int | None
 
 
-@stage("tokenize", each="filter")
+@stage("tokenize", each="filter", seeded=True, uses=("tokenizers",))
 def tokenize(job: Job, *, add_eos: bool = True, add_bos: bool = False) -> Report:
     """Encode a part's documents, each with the tokenizer's EOS behind it (and BOS before it), and sort them by their key.
 

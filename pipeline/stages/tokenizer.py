@@ -32,7 +32,7 @@ HOLD_OUT_ONE_IN = 11
 _SAMPLE = pa.schema([("source", pa.string()), ("lang", pa.string()), ("text", pa.large_string())])
 
 
-@stage("tokenizer")
+@stage("tokenizer", seeded=True, uses=("tokenizers", "unicode"))
 def tokenizer(
     job: Job,
     *,

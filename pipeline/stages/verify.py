@@ -43,7 +43,7 @@ def _ranges(inputs: Inputs, _: Mapping[str, Any]) -> list[Task]:
     return key_ranges("verify", sum(file.entry.bytes for file in inputs.files("gather", "texts")), BYTES_PER_TASK)
 
 
-@stage("verify", tasks=_ranges)
+@stage("verify", tasks=_ranges, uses=("unicode",))
 def verify(job: Job, *, threshold: float, priority: Sequence[str], shingle_words: PositiveInt) -> Report:
     """Decide who is removed for whom. `threshold` and `priority` are those of `dedupe`, `shingle_words` that of `signatures`.
 

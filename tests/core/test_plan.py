@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from pipeline.contracts import InputFile
@@ -108,3 +110,17 @@ def test_without_good_or_ordinary_texts_there_is_no_quality_score() -> None:
     assert not [stage.key for stage in plan.stages if stage.key.startswith("quality")]
     assert plan.left_out == ("quality of web: this run has no source that its model could learn good texts from",)
     assert make_plan(recipe(), lock()).left_out == ()
+
+
+def test_licence_and_version_of_an_input_are_part_of_what_is_extracted() -> None:
+    item = lock().inputs[0]
+    for name, value in (("licence", "MIT"), ("version", "2")):
+        other = Lock((replace(item, file=replace(item.file, **{name: value})), lock().inputs[1]))
+        assert "extract-web" in changed(BASE, make_plan(recipe(), other))
+    moved = Lock((replace(item, file=replace(item.file, origin="elsewhere")), lock().inputs[1]))
+    assert not changed(BASE, make_plan(recipe(), moved))
+
+
+def test_the_seed_changes_only_what_draws() -> None:
+    drawing = {"quality_model", "quality-web", "tokenizer", "tokenize-web", "tokenize-books", "mix", "pack"}
+    assert changed(BASE, make_plan(recipe(seed="5"), lock())) == drawing

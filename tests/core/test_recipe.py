@@ -130,3 +130,17 @@ def test_nonsense_is_a_recipe_error(text: str) -> None:
 def test_a_setting_that_names_an_unknown_source_is_suggested() -> None:
     found = mistakes(GOOD + "dedupe: {priority: [boks]}\nquality_model: {positive: [books], negative: [wep]}\n")
     assert ["did you mean 'books'" in found[0], "did you mean 'web'" in found[1]] == [True, True]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("name: tiny", "name: ../../elsewhere", "names a folder"),
+        ("seed: 7", "seed: 1.9", "whole number"),
+        ("seed: 7", "seed: -1", "whole number of at least 0"),
+        ("seed: 7", "part_bytes: 0", "whole number of at least 1"),
+        ("seed: 7", "seed: 1e999", "whole number"),
+    ],
+)
+def test_values_that_cannot_be_are_refused(old: str, new: str, message: str) -> None:
+    assert any(message in line for line in mistakes(GOOD.replace(old, new)))

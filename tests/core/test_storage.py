@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import errno
+import gc
 import hashlib
 import os
 from pathlib import Path
+from typing import ClassVar
 
 import fsspec
 import pyarrow as pa
 import pytest
 
 from pipeline.errors import StorageError
-from pipeline.storage import ROW_GROUP_ROWS, Folder, HashingFile, content_digest, expand
+from pipeline.storage import Folder, content_digest, expand
+from pipeline.writing import ROW_GROUP_ROWS, HashingFile
 
 SCHEMA = pa.schema([("n", pa.int64()), ("text", pa.large_string())])
 
@@ -140,3 +143,53 @@ def test_expand_names_a_path_with_no_file(tmp_path: Path) -> None:
 @pytest.fixture(autouse=True)
 def _clean_memory() -> None:
     fsspec.filesystem("memory").store.clear()
+
+
+def test_a_row_group_ends_after_its_bytes_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.writing.ROW_GROUP_BYTES", 1000)
+    folder = Folder(str(tmp_path))
+    rows = pa.RecordBatch.from_pydict({"n": list(range(40)), "text": ["x" * 90] * 40}, schema=SCHEMA)
+    with folder.parquet("one.parquet", SCHEMA) as one:
+        one.write(rows)
+    with folder.parquet("many.parquet", SCHEMA) as many:
+        for start in range(0, 40, 7):
+            many.write(rows.slice(start, 7))
+    assert one.entry().sha256 == many.entry().sha256
+    assert [batch.num_rows for batch in folder.batches("one.parquet")] == [12, 12, 12, 4]
+
+
+class Store(fsspec.spec.AbstractBufferedFile):  # type: ignore[misc]
+    """A remote file as fsspec knows it: what is buffered is uploaded at close."""
+
+    uploaded: ClassVar[dict[str, bytes]] = {}
+
+    def _initiate_upload(self) -> None: ...
+
+    def _upload_chunk(self, final: bool = False) -> bool:
+        self.uploaded[self.path] = self.buffer.getvalue()
+        return True
+
+
+def test_a_half_written_remote_file_is_never_uploaded() -> None:
+    class Remote(fsspec.AbstractFileSystem):  # type: ignore[misc]
+        protocol = "halfway"
+
+        def _open(self, path: str, mode: str = "rb", **_: object) -> Store:
+            return Store(self, path, mode)
+
+        def makedirs(self, path: str, exist_ok: bool = False) -> None: ...
+
+    fsspec.register_implementation("halfway", Remote, clobber=True)
+    folder = Folder("halfway://bucket")
+
+    def half() -> None:
+        with folder.create("x.bin") as file:
+            file.write(b"half")
+            raise RuntimeError("broken")
+
+    with pytest.raises(RuntimeError, match="broken"):
+        half()
+    gc.collect()
+    assert Store.uploaded == {}
+    folder.write("y.bin", b"whole")
+    assert list(Store.uploaded.values()) == [b"whole"]

@@ -55,6 +55,17 @@ def test_a_changed_threshold_redoes_only_what_depends_on_it(mill: Mill, tiny: Pa
     assert {"dedupe", "tokenizer", "mix", "pack"} <= ran
 
 
+def test_a_file_that_was_lost_is_made_again(mill: Mill, tiny: Path, tmp_path: Path) -> None:
+    out = copy(tiny, tmp_path)
+    lost = next((out / "mix-v1").glob("02-filter-web-*/web-00001.docs.parquet"))
+    content = lost.read_bytes()
+    lost.unlink()
+    mill.run(out, "--local")
+    assert lost.read_bytes() == content
+    assert {stage["key"] for stage in facts(out)["stages"] if stage["ran"]} == {"filter-web"}
+    assert facts(out)["digest"] == facts(tiny)["digest"]
+
+
 def test_every_document_is_accounted_for(tiny: Path) -> None:
     checks = [*verify_files(Folder(str(tiny / "mix-v1"))), *verify_accounts(Folder(str(tiny / "mix-v1")))]
     assert len(checks) > 40
