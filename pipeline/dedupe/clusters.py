@@ -69,7 +69,8 @@ def _members(rows: np.ndarray, heads: np.ndarray, sources: np.ndarray) -> np.nda
     turns = np.empty(len(rows), np.int64)
     turns[order] = _places(heads[order], removed[order], sources[order])
     order = np.lexsort((rows, turns, removed, heads))
-    return rows[order][(_places(heads[order]) < MEMBERS) | (turns[order] == 0)]
+    shown: np.ndarray = rows[order][(_places(heads[order]) < MEMBERS) | (turns[order] == 0)]
+    return shown
 
 
 def _places(*keys: np.ndarray) -> np.ndarray:

@@ -11,8 +11,8 @@ import pytest
 from pipeline.job import Committed, Inputs, TaskResult
 from pipeline.report import Report
 from pipeline.storage import Folder
-from pipeline.writing import FileEntry
 from pipeline.tokens import order_keys
+from pipeline.writing import FileEntry
 from tokenizer import excerpts
 from tokenizer.excerpts import Draw, Excerpt, parts_to_read
 
