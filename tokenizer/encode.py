@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
+from copy import copy
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -69,20 +70,25 @@ class Encoder:
         views = texts(column)
         return self._quick(views) if self.slow_because is None else self._slow(views)
 
-    def check(self, column: pa.Array) -> None:
-        """Compare both ways on the first `CHECKED_BYTES` of the column's documents; from a difference on, encode the slow way.
+    def checked(self, column: pa.Array) -> Encoder:
+        """Itself, or one that encodes the slow way, when both ways differ on the first `CHECKED_BYTES` of the column's documents.
 
+        The encoder stays as it was: what is found in one part is not held against the next, in whichever order they come.
         Warns (SlowEncoding) whenever the slow way is the one that is left.
         """
-        if self.slow_because is None:
-            views = _first(texts(column), CHECKED_BYTES)
-            quick, slow = self._quick(views), self._slow(views)
-            if not (np.array_equal(quick.ids, slow.ids) and np.array_equal(quick.offsets, slow.offsets)):
-                self.slow_because = "the kernel's ids differ from those of `tokenizers`"
-        if self.slow_because is not None:
+        found = self
+        if self.slow_because is None and self._errs(_first(texts(column), CHECKED_BYTES)):
+            found = copy(self)
+            found.slow_because = "the kernel's ids differ from those of `tokenizers`"
+        if found.slow_because is not None:
             warnings.warn(
-                f"encoding is left to the `tokenizers` library, at a tenth of the speed: {self.slow_because}", SlowEncoding, stacklevel=2
+                f"encoding is left to the `tokenizers` library, at a tenth of the speed: {found.slow_because}", SlowEncoding, stacklevel=2
             )
+        return found
+
+    def _errs(self, views: Texts) -> bool:
+        quick, slow = self._quick(views), self._slow(views)
+        return not (np.array_equal(quick.ids, slow.ids) and np.array_equal(quick.offsets, slow.offsets))
 
     def _quick(self, views: Texts) -> Encoded:
         size = int(views.offsets[-1] - views.offsets[0])

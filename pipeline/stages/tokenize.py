@@ -38,16 +38,13 @@ def tokenize(job: Job, *, add_eos: bool = True, add_bos: bool = False) -> Report
     """
     opened = _tokenizer(job)
     bos, eos = _mark(opened.bos, add_bos, "bos_token"), _mark(opened.eos, add_eos, "eos_token")
-    docs = job.inputs.file("filter", "docs", job.task.name)
-    if docs is None:
-        raise StorageError(f"tokenize: the filter stage has no part {job.task.name}: run again")
-    report, tables = Report(), [TOKENIZED.empty_table()]
-    for batch in survivors(job.inputs, docs, [*DOC_FACTS, "text"]):
+    encoder, report, tables = opened.encoder, Report(), [TOKENIZED.empty_table()]
+    for batch in survivors(job.inputs, job.own_part("filter", "docs"), [*DOC_FACTS, "text"]):
         if len(tables) == 1:
-            opened.encoder.check(batch.column("text"))
-        encoded = framed(opened.encoder.encode(batch.column("text")), bos=bos, eos=eos)
+            encoder = opened.encoder.checked(batch.column("text"))
+        encoded = framed(encoder.encode(batch.column("text")), bos=bos, eos=eos)
         tables.append(_rows(job, batch, encoded))
-        _count(report, job.source, batch, encoded, slow=opened.encoder.slow_because is not None)
+        _count(report, job.source, batch, encoded, slow=encoder.slow_because is not None)
     write_tokens(job, pa.concat_tables(tables))
     return report
 

@@ -142,8 +142,7 @@ def _read(path: str) -> bytes:
 def _evaluation(content: bytes, plain: bytes | None, training: pa.Table, held_out: pa.Table) -> dict[str, Any]:
     """What tokenizer.evaluation.json says. A source without a held-out document is measured on what was trained on."""
     judged = pa.concat_tables([held_out, _of_others(training, held_out)])
-    encoder = Encoder(content)
-    encoder.check(judged.column("text").combine_chunks())
+    encoder = Encoder(content).checked(judged.column("text").combine_chunks())
     seen, by_source, by_language = Measure(encoder), Measure(encoder), Measure(encoder)
     seen.add(training, "source")
     by_source.add(judged, "source")

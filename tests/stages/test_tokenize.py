@@ -13,9 +13,11 @@ from tokenizer_kit import Line, documents, parts
 
 from pipeline.errors import StorageError
 from pipeline.job import Committed, Inputs
+from pipeline.kernels.arrow import texts
 from pipeline.schema import DOC_FACTS, TOKENIZED
+from pipeline.stages.tokenize import _open
 from pipeline.tokens import order_keys, read_histogram, read_token_range
-from tokenizer.encode import SlowEncoding
+from tokenizer.encode import Encoder, SlowEncoding
 
 DROPPED = {row["id"] for row in documents()["web"][::3]}
 EOS, BOS = 0, 1
@@ -77,8 +79,8 @@ def test_histograms_agree_with_the_report(done: Committed) -> None:
 
 
 def test_report_counts_bytes_of_text(done: Committed) -> None:
-    texts = [row["text"] for row in documents()["web"] if row["id"] not in DROPPED]
-    assert done.report.counts["web", "bytes"] == sum(len(text.encode()) for text in texts)
+    contents = [row["text"] for row in documents()["web"] if row["id"] not in DROPPED]
+    assert done.report.counts["web", "bytes"] == sum(len(text.encode()) for text in contents)
     assert ("web", "documents encoded the slow way") not in done.report.counts
 
 
@@ -123,11 +125,35 @@ def test_a_tokenizer_the_kernel_does_not_know_is_loud_and_right(line: Line, toke
         stage = line.tokenizer(file=[str(own)])
     with pytest.warns(SlowEncoding, match="NFC"):
         done = line.tokenize(stage)
-    texts = [row["text"] for row in documents()["curated"]]
-    expected = reference_ids(stage.folder.read("tokenizer.json"), texts)
+    contents = [row["text"] for row in documents()["curated"]]
+    expected = reference_ids(stage.folder.read("tokenizer.json"), contents)
     found = by_id(done)
     assert [found[row["id"]]["ids"] for row in documents()["curated"]] == [[*ids, EOS] for ids in expected]
-    assert done.report.counts["curated", "documents encoded the slow way"] == len(texts)
+    assert done.report.counts["curated", "documents encoded the slow way"] == len(contents)
+
+
+@pytest.mark.filterwarnings("ignore::tokenizer.encode.SlowEncoding")
+def test_what_is_counted_does_not_depend_on_the_order_of_the_parts(
+    tokenizer: Committed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker keeps its tokenizer from part to part: a text on which the kernel errs is of no consequence for the other parts."""
+    right = Encoder._quick
+    wrong = right(Encoder(tokenizer.folder.read("tokenizer.json")), texts(pa.array(["x"], pa.large_string())))
+    monkeypatch.setattr(Encoder, "_quick", lambda self, views: wrong if b"\xc3\xa9" in views.data.tobytes() else right(self, views))
+    row = documents()["web"][0]
+    tables = [{"web-00000": [{**row, "text": text}]} for text in ("plain", "caf\xe9")]
+    tables[1] = {"web-00001": tables[1]["web-00000"]}
+    counted = []
+    for order in (tables, tables[::-1]):
+        _open.cache_clear()
+        stages = [Line(tmp_path / f"{len(counted)}-{n}", table).tokenize(tokenizer) for n, table in enumerate(order)]
+        counted.append({name: count for stage in stages for name, count in reports(stage).items()})
+    assert counted[0] == counted[1] == {"web-00000": 0, "web-00001": 1}
+
+
+def reports(stage: Committed) -> dict[str, int]:
+    """How many documents of each part were encoded the slow way."""
+    return {result.task: result.report.counts["web", "documents encoded the slow way"] for result in stage.results}
 
 
 def test_a_tokenizer_without_an_end_is_refused_unless_none_is_added(line: Line, tokenizer: Committed, tmp_path: Path) -> None:
