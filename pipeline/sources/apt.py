@@ -24,10 +24,29 @@ FRESH_SECONDS = 24 * 3600
 #: How long a process waits for another one that fetches into the same cache.
 LOCK_SECONDS = 30 * 60
 
+#: What may be set by `-o`: where packages come from, proxies and patience. Others can run programs (APT::Update::Pre-Invoke).
+_HARMLESS = re.compile(r"(?:Dir::Etc::source(?:list|parts)|Acquire::(?:(?:https?|ftp)::)?(?:Proxy|Timeout|Retries))=.*", re.IGNORECASE)
+
+#: Names of packages as Debian's policy has them (5.6.1).
+_PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+")
+
 #: The control fields of a package, by name.
 Stanza = Mapping[str, str]
 
 _FIELD = re.compile(r"^([!-9;-~]+):[ \t]*(.*)$", re.MULTILINE)
+
+
+def check(names: Sequence[str], options: Sequence[str]) -> None:
+    """Refuse, by a SourceError, what is no name of a package and options that could do more than say where packages come from."""
+    for option in options:
+        if not _HARMLESS.fullmatch(option):
+            raise SourceError(
+                f"apt_options: {option!r} is not allowed; allowed are Dir::Etc::sourcelist=, Dir::Etc::sourceparts=, and Proxy=, "
+                "Timeout= and Retries= of Acquire::, Acquire::http::, Acquire::https:: and Acquire::ftp::"
+            )
+    for name in names:
+        if not _PACKAGE.fullmatch(name):
+            raise SourceError(f"packages: {name!r} is no name of a Debian package (small letters, digits, and + . - after the first)")
 
 
 class Apt:
@@ -88,13 +107,13 @@ class Apt:
 
     def show(self, names: Sequence[str]) -> dict[str, Stanza]:
         """The packages of these names that apt knows, in one call (each costs a second)."""
-        listing = self._run("apt-cache", "show", "--no-all-versions", *names).stdout if names else ""
+        listing = self._run("apt-cache", "show", "--no-all-versions", "--", *names).stdout if names else ""
         stanzas = [dict(_FIELD.findall(text)) for text in listing.split("\n\n")]
         return {stanza["Package"]: stanza for stanza in reversed(stanzas) if {"Package", "SHA256"} <= stanza.keys()}
 
     def download(self, names: Sequence[str], target: Path) -> str:
         """Download known packages into `target`, resuming what lies there half done; returns what apt complained of."""
-        done = self._run("apt-get", "-q", "download", *names, cwd=target)
+        done = self._run("apt-get", "-q", "download", "--", *names, cwd=target)
         return _complaint(done) if done.returncode else ""
 
     def _run(self, program: str, *args: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:

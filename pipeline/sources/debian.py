@@ -18,7 +18,7 @@ from typing import Any
 from pipeline.contracts import InputFile
 from pipeline.errors import MissingInput, SourceError
 from pipeline.registry import fetcher, fingerprint
-from pipeline.sources.apt import Apt, Stanza, exclusive
+from pipeline.sources.apt import Apt, Stanza, check, exclusive
 from pipeline.sources.archives import members
 from pipeline.storage import Folder, sha256_of
 
@@ -44,8 +44,9 @@ def together(cache: Path, calls: Sequence[Mapping[str, Any]]) -> None:
 def debian(cache: Path, *, packages: Sequence[str], apt_options: Sequence[str] = ()) -> list[InputFile]:
     """One InputFile "deb:PACKAGE" per package. A metapackage that depends on NAME-<number> stands for that package.
 
-    A name that apt doesn't know is left out with a MissingInput warning. `apt_options` are passed on as `apt-get -o`.
-    Raises SourceError when there is no apt, no package list, or a known package can't be downloaded.
+    A name that apt doesn't know is left out with a MissingInput warning. `apt_options` are passed on as `apt-get -o`: sources,
+    proxies, timeouts and retries only. Raises SourceError for other options and for what is no package's name, when there is
+    no apt, no package list, or a known package can't be downloaded.
     """
     store, held = _held(cache, packages, apt_options)
     for name in packages:
@@ -58,6 +59,7 @@ def debian(cache: Path, *, packages: Sequence[str], apt_options: Sequence[str] =
 
 def _held(cache: Path, packages: Sequence[str], apt_options: Sequence[str]) -> tuple[_Store, dict[str, _Package]]:
     """The store and what is in it of `packages`, by the name asked for, after fetching what was not."""
+    check(packages, apt_options)
     names = list(dict.fromkeys(packages))
     store = _Store(cache / ("debian" if not apt_options else f"debian-{fingerprint(list(apt_options))[:8]}"))
     held = store.held(names)

@@ -6,6 +6,7 @@ import fcntl
 import json
 import multiprocessing
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -104,6 +105,38 @@ def test_without_apt_the_error_names_the_way_out(tmp_path: Path, monkeypatch: py
     no_apt(monkeypatch)
     with pytest.raises(SourceError, match="make recipe=mix-v1 profile=local sources=PATHS"):
         debian(tmp_path / "cache", packages=["hills"])
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        "APT::Update::Pre-Invoke::=touch {tmp}/ran",
+        "Dir::Bin::Methods={tmp}",
+        "Dir::Etc::sourcelist::x=1",
+        "Acquire::http::Proxy-Auto-Detect={tmp}/ran",
+        "Acquire::Retries",
+        "Dir::Etc::sourceparts=/dev/null\nDir::Bin::dpkg=x",
+    ],
+)
+def test_options_that_could_run_programs_are_refused(tmp_path: Path, repository: Repository, option: str) -> None:
+    option = option.format(tmp=tmp_path)
+    with pytest.raises(SourceError, match=re.escape(f"apt_options: {option!r} is not allowed")):
+        debian(tmp_path / "cache", packages=["hills"], apt_options=[*repository.options, option])
+    assert not (tmp_path / "ran").exists()
+
+
+def test_proxies_and_patience_can_be_set(tmp_path: Path, repository: Repository) -> None:
+    options = [*repository.options, "Acquire::http::Proxy=http://proxy:3128", "Acquire::https::Timeout=5", "acquire::retries=1"]
+    assert debian(tmp_path / "cache", packages=["hills"], apt_options=options)
+
+
+@pytest.mark.parametrize(
+    "name", ["-oAPT::Update::Pre-Invoke::=false", "--help", "x", "Hills", "hills=1", "hills/sid", "hills*", "hills\n", ""]
+)
+def test_what_is_no_package_name_is_refused_before_apt_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    no_apt(monkeypatch)
+    with pytest.raises(SourceError, match=re.escape(f"packages: {name!r} is no name of a Debian package")):
+        debian(tmp_path / "cache", packages=["rivers-doc", name])
 
 
 def test_no_package_list_is_an_error_with_apts_words(tmp_path: Path, repository: Repository) -> None:
