@@ -24,7 +24,7 @@ _FONTS, _ALTERNATING = str.split("B I SM SB CW R UR MT"), str.split("BR RB IR RI
 _MARK = 3
 
 
-@extractor("man")
+@extractor("man", uses=("resiliparse", "unicode"))
 def man(raw: pa.RecordBatch, *, max_bytes: int = 4 << 20) -> Extracted:
     """Text of manual pages: headings, paragraphs, terms and what is said of them, examples line by line; fact: title.
 

@@ -55,7 +55,7 @@ def _pinned(name: str, path: str, licence: str) -> InputFile:
     return InputFile(f"hf:{label}/{inside.lstrip('/')}", path, sha256, info["size"], commit[1] if commit else "", licence, "huggingface")
 
 
-@reader("datasets")
+@reader("datasets", uses=("datasets",))
 def datasets_(
     file: InputFile,
     *,
