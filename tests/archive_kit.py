@@ -42,6 +42,16 @@ def tar(files: Mapping[str, bytes], more: Iterable[tarfile.TarInfo] = ()) -> byt
     return out.getvalue()
 
 
+def sparse(name: str, size: int) -> bytes:
+    """A tar of one file that is a hole of `size` bytes, as GNU tar writes it in pax headers (GNU.sparse, version 0.1)."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        info = tarfile.TarInfo(name)
+        info.pax_headers = {"GNU.sparse.major": "0", "GNU.sparse.minor": "1", "GNU.sparse.size": str(size), "GNU.sparse.map": f"{size},0"}
+        archive.addfile(info)
+    return out.getvalue()
+
+
 def link(name: str, target: str, kind: bytes = tarfile.SYMTYPE) -> tarfile.TarInfo:
     info = tarfile.TarInfo(name)
     info.type, info.linkname = kind, target

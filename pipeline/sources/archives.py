@@ -66,7 +66,7 @@ def members(
 ) -> Iterator[Member]:
     """The regular files in `file` whose names match a glob of `select`, none of `skip`, and `known`; others aren't read.
 
-    Sizes are in bytes; `max_total_bytes` and `max_ratio` bound what decompression gives. A name met again gets "#2",
+    Sizes are in bytes; `max_total_bytes` and `max_ratio` bound what all of it comes to, decompressed. A name met again gets "#2",
     "#3" after it. Raises SourceError naming the file (damaged, truncated) or its member (a limit, a path outside).
     """
     meter = Meter(file, Limits(max_members, max_member_bytes, max_total_bytes, max_ratio))
@@ -111,9 +111,9 @@ def _entries(file: InputFile, raw: IO[bytes], meter: Meter) -> Iterator[_Entry]:
         return _deb(stream, meter)
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return _zip(raw, meter)
-    content = decompressed(stream, meter) or stream
+    content = decompressed(stream, meter) or counted(stream, meter.give)
     if content.peek(262)[257:262] == b"ustar" or file.name.endswith(ARCHIVES):
-        return _tar(content)
+        return _tar(content, meter)
     return iter([_Entry(uncompressed_name(file.name), None, lambda: _all_of(content, meter), inside=False)])
 
 
@@ -145,17 +145,19 @@ class _StrictHeader(tarfile.TarInfo):
             raise ReadError(f"broken tar header at byte {tarfile.offset} ({error})") from error
 
 
-def _tar(content: IO[bytes]) -> Iterator[_Entry]:
+def _tar(content: IO[bytes], meter: Meter) -> Iterator[_Entry]:
     with tarfile.open(fileobj=content, mode="r|", bufsize=CHUNK, tarinfo=_StrictHeader, encoding="utf-8", errors="replace") as tar:
         while (info := tar.next()) is not None:
             tar.members = []  # type: ignore[attr-defined]  # tarfile keeps every header; an archive may have millions
             if info.isreg():
-                yield _Entry(info.name, info.size, lambda info=info: _tar_data(tar, info))  # type: ignore[misc]
+                yield _Entry(info.name, info.size, lambda info=info: _tar_data(tar, info, meter))  # type: ignore[misc]
     while content.read(CHUNK):  # the checksum of the compressed stream stands behind the end of the archive
         pass
 
 
-def _tar_data(tar: tarfile.TarFile, info: tarfile.TarInfo) -> bytes:
+def _tar_data(tar: tarfile.TarFile, info: tarfile.TarInfo, meter: Meter) -> bytes:
+    if info.issparse():
+        meter.refuse(f"a sparse file, of {info.size} bytes that mostly aren't there: pack it without --sparse")
     file = tar.extractfile(info)
     return file.read() if file else b""
 
@@ -188,7 +190,7 @@ def _deb(stream: io.BufferedReader, meter: Meter) -> Iterator[_Entry]:
         name, size = header[:16].rstrip(b" /"), int(header[48:58])
         if name.startswith(b"data.tar"):
             data = counted(stream, left=size)
-            return _tar(decompressed(data, meter) or data)
+            return _tar(decompressed(data, meter) or counted(data, meter.give), meter)
         _skip(stream, size + size % 2)
     raise EOFError("a Debian package without data.tar")
 

@@ -6,7 +6,6 @@ type, and a body. Only what texts and their index need is read.
 
 from __future__ import annotations
 
-import gzip
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
@@ -20,6 +19,9 @@ from pipeline.sources.archives import members
 _SYMBOL, _PAIRLIST, _CHAR, _LOGICAL, _INTEGER, _STRINGS, _LIST, _NULL, _REFERENCE = 1, 2, 9, 10, 13, 16, 19, 254, 255
 _HAS_ATTRIBUTES, _HAS_TAG, _LATIN1 = 1 << 9, 1 << 10, 1 << 14
 
+#: What tells zlib that a stream is gzip's.
+_GZIP = zlib.MAX_WBITS | 16
+
 
 @reader("rdata")
 def rdata(
@@ -29,17 +31,18 @@ def rdata(
     format: str = "text",  # noqa: A002 - the recipe's word for it
     lang: str | None = None,
     min_lines: int = 100,
+    max_bytes: int = 256 << 20,
 ) -> Iterator[RawDocument]:
     """One document for each character vector of at least `min_lines` strings: its strings as lines of UTF-8.
 
     `select` is a list of globs on the paths of the databases; objects of other types are passed over. `format` names
-    the extractor. Raises SourceError when a database can't be read.
+    the extractor. Raises SourceError when a database can't be read, or comes to more than `max_bytes`, decompressed.
     """
     found = {member.name: member.data for member in members(file, select) if member.name.endswith((".rdx", ".rdb"))}
     for name in [name for name in found if name.endswith(".rdx")]:
         stem = name.removesuffix(".rdx")
         try:
-            vectors = list(_vectors(gzip.decompress(found[name]), found[f"{stem}.rdb"]))
+            vectors = list(_vectors(found[name], found[f"{stem}.rdb"], max_bytes))
         except (struct.error, zlib.error, EOFError, OSError, KeyError, TypeError, RecursionError) as error:
             raise SourceError(f"{file.name} ({file.path}): {stem} is no R database that can be read: {error!r}") from error
         for variable, lines in vectors:
@@ -47,15 +50,30 @@ def rdata(
                 yield RawDocument(f"{stem}/{variable}", "\n".join(lines).encode(), format, lang=lang, meta={"title": variable})
 
 
-def _vectors(index: bytes, data: bytes) -> Iterator[tuple[str, list[str]]]:
+def _vectors(index: bytes, data: bytes, max_bytes: int) -> Iterator[tuple[str, list[str]]]:
     """Name and strings of each character vector. The index maps names to (offset, length) in `data`."""
-    for name, (offset, length) in _Item(index).read()["variables"].items():
+    content = _inflated("its index", index, _GZIP, max_bytes, 0)
+    total = len(content)
+    for name, (offset, length) in _Item(content).read()["variables"].items():
         chunk = data[offset : offset + length]
         if chunk[4:5] in (b"2", b"Z"):
             raise OSError(f"{name} is compressed with bzip2 or xz; only zlib is read")
-        item = _Item(zlib.decompress(chunk[4:]))
+        content = _inflated(name, chunk[4:], zlib.MAX_WBITS, max_bytes, total)
+        total += len(content)
+        item = _Item(content)
         if item.type == _STRINGS:
             yield name, item.read(attributes=False)
+
+
+def _inflated(name: str, data: bytes, wbits: int, max_bytes: int, before: int) -> bytes:
+    """`data` decompressed, never more of it than what brings the database from `before` to `max_bytes`."""
+    stream = zlib.decompressobj(wbits)
+    content = stream.decompress(data, max_bytes - before + 1)
+    if before + len(content) > max_bytes:
+        raise OSError(f"{name} brings it to more than max_bytes={max_bytes}, decompressed")
+    if not stream.eof:
+        raise EOFError(f"{name} is cut short")
+    return content
 
 
 class _Item:

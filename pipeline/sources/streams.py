@@ -66,7 +66,7 @@ class Meter:
         self.taken += number
 
     def give(self, number: int) -> None:
-        """Count bytes that came out of a decompressor."""
+        """Count bytes of content: what came out of a decompressor, or stood there without one."""
         self.given += number
         if self.given > self.limits.total_bytes:
             self.refuse(f"the file holds more than max_total_bytes={self.limits.total_bytes}")

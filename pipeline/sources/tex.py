@@ -13,7 +13,7 @@ from typing import Literal
 from pipeline.contracts import InputFile, RawDocument
 from pipeline.errors import SourceError
 from pipeline.registry import reader
-from pipeline.sources.archives import members
+from pipeline.sources.archives import Member, members
 
 _SUFFIXES = (".tex", ".ltx", ".latex")
 #: arXiv's name for a paper: "2301.00001", "hep-th9901001" (in the bulk archives, without the slash).
@@ -35,7 +35,7 @@ def tex(file: InputFile, *, unit: Literal["project", "file"] = "project", max_by
     for member in members(file, known=_is_source, max_member_bytes=max_bytes):
         paper = _PAPER.search(member.name)
         if not member.name.endswith(_SUFFIXES) and paper and member.inside:
-            yield from _paper(member.name, paper, member.data, unit)
+            yield from _paper(file, member, paper, unit, max_bytes)
         elif not member.inside:
             yield RawDocument("", member.data, "latex")
         else:
@@ -51,11 +51,12 @@ def _is_source(name: str) -> bool:
     return name.endswith(_SUFFIXES) or bool(_PAPER.search(name))
 
 
-def _paper(name: str, paper: re.Match[str], data: bytes, unit: str) -> Iterator[RawDocument]:
+def _paper(file: InputFile, member: Member, paper: re.Match[str], unit: str, max_bytes: int) -> Iterator[RawDocument]:
     """The documents of one arXiv paper: a tar of its files, or its only file; PDF alone is no source."""
+    name, data = member.name, member.data
     url = "https://arxiv.org/abs/" + (f"{paper['archive']}/{paper['number']}" if paper["archive"] else paper["id"])
     try:
-        files = _untarred(data) if data[257:262] == b"ustar" else {"": data}
+        files = _untarred(file, name, data, max_bytes) if data[257:262] == b"ustar" else {"": data}
     except (tarfile.TarError, EOFError, zlib.error) as error:
         yield RawDocument(name, b"", "invalid", url=url, meta={"reason": "broken_archive", "cause": str(error)})
         return
@@ -66,10 +67,20 @@ def _paper(name: str, paper: re.Match[str], data: bytes, unit: str) -> Iterator[
             yield RawDocument(posixpath.join(name, part) if part else name, content, "latex", url=url)
 
 
-def _untarred(data: bytes) -> dict[str, bytes]:
-    with tarfile.open(fileobj=io.BytesIO(data)) as tar:
-        sources = (info for info in tar if info.isreg() and info.name.endswith(_SUFFIXES))
-        files = {posixpath.normpath(info.name): found.read() for info in sources if (found := tar.extractfile(info))}
+def _untarred(file: InputFile, paper: str, data: bytes, max_bytes: int) -> dict[str, bytes]:
+    """The LaTeX files of a paper's tar. Raises SourceError for a member whose size is a claim: sparse, or above `max_bytes` in sum."""
+    files: dict[str, bytes] = {}
+    total = 0
+    with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as tar:
+        for info in tar:
+            if not (info.isreg() and info.name.endswith(_SUFFIXES)):
+                continue
+            total += info.size
+            if info.issparse() or total > max_bytes:
+                why = "is sparse" if info.issparse() else f"brings the paper's LaTeX to {total} bytes, above max_bytes={max_bytes}"
+                raise SourceError(f"{file.name} ({file.path}): member {info.name!r} of {paper} {why}")
+            found = tar.extractfile(info)
+            files[posixpath.normpath(info.name)] = found.read() if found else b""
     if data[tar.offset : tar.offset + 512] != bytes(512):  # type: ignore[attr-defined]  # tarfile takes any damage for the end
         raise EOFError(f"broken tar header at byte {tar.offset}")  # type: ignore[attr-defined]
     return files

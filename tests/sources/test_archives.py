@@ -10,7 +10,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from archive_kit import COMPRESS, ar, deb, input_file, link, tar
+from archive_kit import COMPRESS, ar, deb, input_file, link, sparse, tar
 
 from pipeline.errors import SourceError
 from pipeline.sources import streams
@@ -216,6 +216,19 @@ def test_the_whole_is_limited_too(tmp_path: Path) -> None:
         found(tmp_path / "t", COMPRESS[".gz"](tar(FILES)), max_total_bytes=1000)
     with pytest.raises(SourceError, match="max_member_bytes=3"):
         found(tmp_path / "a.gz", gzip.compress(b"four"), max_member_bytes=3)
+
+
+def test_holes_are_not_filled(tmp_path: Path) -> None:
+    """A sparse file of a few bytes can be read as any number of them."""
+    with pytest.raises(SourceError, match=r"t \(.*member 'hole.txt': a sparse file, of 5000000 bytes"):
+        found(tmp_path / "t", sparse("hole.txt", 5_000_000))
+    assert found(tmp_path / "t", sparse("hole.txt", 5_000_000), ["*.html"]) == []
+
+
+@pytest.mark.parametrize("kind", ["tar", "deb"])
+def test_what_was_never_compressed_is_limited_too(tmp_path: Path, kind: str) -> None:
+    with pytest.raises(SourceError, match="max_total_bytes=1000"):
+        found(tmp_path / "t", ARCHIVES[kind], max_total_bytes=1000)
 
 
 def test_a_tar_header_of_gigabytes_is_not_believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -82,6 +82,15 @@ def test_only_selected_databases_are_read(tmp_path: Path) -> None:
     assert len(list(rdata(package(tmp_path, files), min_lines=1))) == 1
 
 
+def test_what_a_database_decompresses_to_is_bounded(tmp_path: Path) -> None:
+    """The index, one object, and many of them that share one small piece of the file."""
+    files = database({f"tale{index}": HEADER + strings("x" * 5000) for index in range(2)})
+    assert len(list(rdata(package(tmp_path, files), min_lines=1, max_bytes=20_000))) == 2
+    for limit, where in ((100, "its index"), (5000, "tale0"), (8000, "tale1")):
+        with pytest.raises(SourceError, match=rf"Rdata is no R database .*{where} brings it to more than max_bytes={limit}"):
+            list(rdata(package(tmp_path, files), min_lines=1, max_bytes=limit))
+
+
 @pytest.mark.parametrize(
     "harm",
     [

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import gzip
+import tarfile
 from pathlib import Path
 
 import pytest
-from archive_kit import COMPRESS, input_file, tar
+from archive_kit import COMPRESS, input_file, sparse, tar
 
 from pipeline.contracts import InputFile
 from pipeline.errors import SourceError
@@ -98,3 +99,16 @@ def test_projects_of_the_corpus(corpus: Path) -> None:
     assert found[0].locator.endswith("/main.tex")
     assert b"\\chapter{Homotopy theory}" in found[0].content
     assert sum(b"\\chapter{Homotopy theory}" in item.content for item in found) == 1
+
+
+def test_the_size_of_a_papers_file_is_not_believed(tmp_path: Path) -> None:
+    """A paper's tar may hold a hole, or a file that brings it over the limit: no more is read than that."""
+    (tmp_path / "bulk.tar").write_bytes(tar({"2301/2301.00001.gz": gzip.compress(sparse("a.tex", 5_000_000))}))
+    with pytest.raises(SourceError, match=r"bulk\.tar \(.*member 'a\.tex' of 2301/2301\.00001 is sparse"):
+        list(tex(input_file(tmp_path / "bulk.tar")))
+    claim = tarfile.TarInfo("b.tex")
+    claim.size = 1 << 40
+    paper = tar({"a.tex": b"A"})[:1024] + claim.tobuf(tarfile.GNU_FORMAT)
+    (tmp_path / "bulk.tar").write_bytes(tar({"2301/2301.00001.gz": gzip.compress(paper)}))
+    with pytest.raises(SourceError, match=r"member 'b\.tex' of 2301/2301\.00001 brings .* above max_bytes=67108864"):
+        list(tex(input_file(tmp_path / "bulk.tar")))
