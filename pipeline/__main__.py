@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 
 from pipeline.errors import TokenmillError
+from pipeline.located import Located
 from pipeline.recipe import Recipe, load_recipe
 from pipeline.run import Options, fetch_and_plan, run_folder
 from pipeline.storage import Folder
@@ -166,6 +167,8 @@ def user_sources(given: list[str] | None) -> dict[str, list[str]] | None:
     out: dict[str, list[str]] = {}
     for item in (piece for text in given for piece in text.split(",") if piece):
         name, equals, path = item.partition("=")
+        if equals and not path:
+            raise TokenmillError(f"sources={item}: names no path after the =")
         if equals:
             out.setdefault(name, []).append(path)
         else:
@@ -185,7 +188,15 @@ def _pairs(items: list[str] | None, option: str) -> dict[str, str]:
 
 
 def _folder(recipe: str, out: str) -> Folder:
-    return Folder(out).sub(Path(recipe).stem)
+    """The folder of a recipe's runs: named by its `name`, or, where there is no such file, by what was given."""
+    path = Path(recipe_path(recipe))
+    if path.is_file():
+        name = Located(path.read_text("utf-8"), str(path)).value.get("name", path.stem)
+    elif path.name != f"{recipe}.yaml":
+        raise TokenmillError(f"{recipe}: no such recipe")
+    else:
+        name = recipe
+    return Folder(out).sub(str(name))
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -24,13 +24,16 @@ class Located:
         self.name = name
         self.mistakes: list[Mistake] = []
         self._lines: dict[Path, int] = {}
+        self._seen: set[int] = set()
         try:
             node = yaml.compose(text, Loader=yaml.SafeLoader)
+        except RecursionError as error:
+            raise RecipeError(name, [Mistake(0, "YAML", "nested too deep")]) from error
         except yaml.YAMLError as error:
             mark = getattr(error, "problem_mark", None)
             problem = getattr(error, "problem", None) or str(error)
             raise RecipeError(name, [Mistake(mark.line + 1 if mark else 0, "YAML", problem)]) from error
-        self.value: Any = self._plain(node, ()) if node is not None else {}
+        self.value: Any = self._plain(node, ()) if node is not None else None
 
     def line(self, path: Path) -> int:
         """The line of a key, or of the nearest key above it."""
@@ -52,13 +55,15 @@ class Located:
         """Set one key from the command line (a number counts into a list); its value is read as YAML."""
         here = self.value
         for key, after in zip(path, (*path[1:], None), strict=True):
-            known = isinstance(here, dict) or (isinstance(here, list) and key.isdigit() and int(key) < len(here))
+            known = isinstance(here, dict) or (isinstance(here, list) and key.isdecimal() and int(key) < len(here))
             if not known:
                 self.mistake(path, f"--set {'.'.join(path)}: there is no {key!r} to go into")
                 return
             place = int(key) if isinstance(here, list) else key
             if after is None:
-                here[place] = Located(value, f"--set {'.'.join(path)}").value
+                given = Located(value, f"--set {'.'.join(path)}")
+                self.mistakes += given.mistakes
+                here[place] = given.value
             elif isinstance(here, dict):
                 here = here.setdefault(place, {})
             else:
@@ -80,6 +85,10 @@ class Located:
 
     def _plain(self, node: yaml.Node, path: Path) -> Any:
         self._lines.setdefault(path, node.start_mark.line + 1)
+        if id(node) in self._seen:
+            self.mistake(path, "an alias (*name) stands here: write the value out, a recipe is read by people")
+            return None
+        self._seen.add(id(node))
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, path)
         if isinstance(node, yaml.SequenceNode):
@@ -102,7 +111,7 @@ class Located:
 def _scalar(text: str) -> Any:
     if text in _CONSTANTS:
         return _CONSTANTS[text]
-    if _INT.match(text):
+    if _INT.match(text) and len(text) < 40:
         return int(text)
     if _FLOAT.match(text):
         return float(text)

@@ -21,7 +21,11 @@ from pipeline.registry import Step, did_you_mean
 
 #: Stages whose arguments a recipe may set at its top level, under the stage's own name.
 SETTINGS = ("signatures", "dedupe", "quality_model", "tokenizer", "tokenize", "mix", "pack")
+#: Arguments of stages that the plan fills in from the rest of the recipe.
+FILLED = {"tokenizer": ("shares",), "mix": ("shares", "max_epochs")}
 TOP_KEYS = ("name", "about", "seed", "part_bytes", "sources", "decontaminate", "profiles", "default_profile", *SETTINGS)
+#: The profile for a user's own sources, where a recipe has one.
+OWN = "local"
 #: Input files smaller than this share a part with their neighbours, unless the recipe says otherwise.
 PART_BYTES = 16_000_000
 SOURCE_KEYS = ("about", "share", "max_epochs", "floor", "inputs", "extract", "filters", "quality")
@@ -103,12 +107,20 @@ def parse_recipe(
     """`load_recipe` of a text; `name` is what messages call it."""
     doc = Located(text, name)
     if not isinstance(doc.value, dict):
-        doc.mistake((), "a recipe is a mapping of keys")
+        doc.mistake((), "a recipe is a mapping of keys, and this is none")
         raise RecipeError(name, doc.mistakes)
-    chosen = _choose_profile(doc, profile)
-    _check_source_names(doc)
+    own = OWN if user_sources and OWN in (doc.value.get("profiles") or ()) else None
+    chosen = _choose_profile(doc, profile or own)
+    known = set(_names(doc))
     for key, value in (overrides or {}).items():
         doc.override(tuple(key.split(".")), value)
+        if key.partition(".")[0] in ("profiles", "default_profile"):
+            doc.mistake(tuple(key.split(".")), "a profile is chosen with --profile, and its keys are set where they end up")
+    for name in sorted(set(_names(doc)) - known):
+        doc.mistake(("sources", name), f"--set: the recipe has no source {name!r}{did_you_mean(name, sorted(known))}")
+    _check_source_names(doc)
+    if own and chosen != own:
+        doc.mistake(("profiles",), f"own sources go with the profile {own!r}, not with {chosen!r}")
     if user_sources:
         _use_own_sources(doc, user_sources)
     recipe = _Parser(doc).recipe(chosen)
@@ -118,14 +130,15 @@ def parse_recipe(
 
 
 def _choose_profile(doc: Located, profile: str | None) -> str:
-    profiles = doc.value.get("profiles") or {}
+    profiles = doc.value.get("profiles") if doc.value.get("profiles") is not None else {}
     if not isinstance(profiles, dict):
         doc.mistake(("profiles",), "profiles are a mapping of names")
         return ""
     chosen = profile or doc.value.get("default_profile") or next(iter(profiles), "")
     if chosen and chosen not in profiles:
         doc.mistake(("profiles",), f"no profile is called {chosen!r}{did_you_mean(str(chosen), list(profiles))}")
-    elif chosen:
+        raise RecipeError(doc.name, doc.mistakes)
+    if chosen:
         doc.merge((), ("profiles", chosen))
     return str(chosen)
 
@@ -134,10 +147,14 @@ def _choose_profile(doc: Located, profile: str | None) -> str:
 NAMING = (("dedupe", "priority"), ("dedupe", "max_removed"), ("quality_model", "positive"), ("quality_model", "negative"))
 
 
+def _names(doc: Located) -> list[str]:
+    sources = doc.value.get("sources")
+    return list(sources) if isinstance(sources, dict) else []
+
+
 def _check_source_names(doc: Located) -> None:
     """A setting that names a source names one of the recipe's."""
-    sources = doc.value.get("sources")
-    known = list(sources) if isinstance(sources, dict) else []
+    known = _names(doc)
     for stage, key in NAMING:
         settings = doc.value.get(stage)
         named = settings.get(key) if isinstance(settings, dict) else None
@@ -147,7 +164,9 @@ def _check_source_names(doc: Located) -> None:
 
 
 def _use_own_sources(doc: Located, user_sources: Mapping[str, Sequence[str]]) -> None:
-    sources = doc.value.get("sources") or {}
+    sources = doc.value.get("sources")
+    if not isinstance(sources, dict):
+        return
     for name in user_sources:
         if name not in sources:
             doc.mistake(("sources",), f"the recipe has no source {name!r}{did_you_mean(name, list(sources))}")
@@ -174,6 +193,9 @@ class _Parser:
         if decontaminate is not None:
             sources = tuple(_with_filter(source, decontaminate) for source in sources)
         settings = {name: self.bind("stage", name, top[name], (name,), partial=True) for name in SETTINGS if name in top}
+        for stage, keys in FILLED.items():
+            for key in set(self.mapping((stage,))) & set(keys):
+                self.doc.mistake((stage, key), "this follows from the sources: set their share or max_epochs")
         return Recipe(
             name=self.name(("name",)),
             profile=profile,
@@ -282,7 +304,7 @@ class _Parser:
 
     def number(self, path: Path, default: float, quiet: bool = False) -> float:
         value = self.at(path)
-        if isinstance(value, int | float) and not isinstance(value, bool):
+        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
             return value
         if value is not None and not quiet:
             self.doc.mistake(path, f"expected a number (got {value!r})")

@@ -63,6 +63,11 @@ class Run:
     seconds: float = 0.0
 
     @property
+    def out(self) -> str:
+        """The folder or URL that was given as `out`."""
+        return self.folder.url.rpartition("/")[0]
+
+    @property
     def ran(self) -> list[str]:
         """Keys of the stages that were not done before."""
         return [key for key, run in self.stages.items() if run.ran]

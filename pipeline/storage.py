@@ -33,7 +33,10 @@ class Folder:
 
     @cached_property
     def _fs(self) -> tuple[fsspec.AbstractFileSystem, str]:
-        fs, root = fsspec.core.url_to_fs(self.url)
+        try:
+            fs, root = fsspec.core.url_to_fs(self.url)
+        except (ValueError, ImportError) as error:
+            raise StorageError(f"{self.url}: no folder of that kind can be opened ({error})") from error
         return fs, root.rstrip("/")
 
     @property
@@ -102,7 +105,9 @@ class Folder:
         return file.entry(name)
 
     def write_json(self, name: str, value: object) -> FileEntry:
-        return self.write(name, (json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode())
+        return self.write(
+            name, (json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode("utf-8", "backslashreplace")
+        )
 
     @contextmanager
     def create(self, name: str) -> Iterator[HashingFile]:

@@ -40,7 +40,7 @@ def _say_where(done: Run) -> None:
     out.print(f"\ndone in {done.seconds:,.1f} s", soft_wrap=True)
     for name, place in places:
         out.print(f"  {name:<8} {place}", soft_wrap=True)
-    name = done.plan.recipe.name
+    name = done.plan.recipe.name + ("" if done.out == Options.out else f" --out {done.out}")
     out.print(f"Look inside: tokenmill inspect {name}, tokenmill explain {name} TEXT, tokenmill verify {name}", soft_wrap=True)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from pipeline import registry
 from pipeline.cli.output import console, print_json, print_table
+from pipeline.errors import TokenmillError
 
 
 def show_steps(kind: str | None, as_json: bool, as_markdown: bool = False) -> None:
@@ -15,6 +16,9 @@ def show_steps(kind: str | None, as_json: bool, as_markdown: bool = False) -> No
         console().print(markdown(), soft_wrap=True, markup=False)
         return
     found = [step for step in registry.steps() if kind in (None, step.kind)]
+    if not found:
+        kinds = sorted({step.kind for step in registry.steps()})
+        raise TokenmillError(f"no kind of step is called {kind!r}{registry.did_you_mean(kind or '', kinds)}")
     if as_json:
         print_json([{"kind": s.kind, "name": s.name, "version": s.version, "keys": keys(s), "about": s.summary} for s in found])
         return

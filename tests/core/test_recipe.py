@@ -139,8 +139,47 @@ def test_a_setting_that_names_an_unknown_source_is_suggested() -> None:
         ("seed: 7", "seed: 1.9", "whole number"),
         ("seed: 7", "seed: -1", "whole number of at least 0"),
         ("seed: 7", "part_bytes: 0", "whole number of at least 1"),
-        ("seed: 7", "seed: 1e999", "whole number"),
+        ("seed: 7", "seed: 1e999", "expected a number (got inf)"),
     ],
 )
 def test_values_that_cannot_be_are_refused(old: str, new: str, message: str) -> None:
     assert any(message in line for line in mistakes(GOOD.replace(old, new)))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("name: &n [*n]", "an alias"),
+        ("sources: &s {a: *s}", "an alias"),
+        ("a: " + "[" * 5000, "nested too deep"),
+        ("<<: {name: x}", "unknown key"),
+    ],
+)
+def test_yaml_that_turns_in_circles_is_refused(text: str, message: str) -> None:
+    assert any(message in line for line in mistakes(text))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("quality_model.positive", "[nope]", "no source 'nope'"),
+        ("mix.shares", "{web: 1}", "follows from the sources"),
+        ("sources.webb.share", "3", "did you mean 'web'"),
+        ("default_profile", "large", "--profile"),
+        ("sources", "1", "expected a mapping"),
+        ("sources.web.filters.²", "code", "no '²' to go into"),
+        ("dedupe", "{threshold: .8, threshold: .1}", "given twice"),
+    ],
+)
+def test_set_is_checked_like_the_recipe(key: str, value: str, message: str) -> None:
+    assert any(message in line for line in mistakes(GOOD, overrides={key: value}))
+
+
+def test_set_to_nothing_is_the_default() -> None:
+    assert parse(GOOD, overrides={"seed": ""}).seed == 0
+
+
+def test_own_sources_choose_their_profile_and_refuse_another() -> None:
+    text = GOOD.replace("profiles:\n", "profiles:\n  local: {}\n")
+    assert parse(text, user_sources={"books": ["/data"]}).profile == "local"
+    assert "go with the profile 'local'" in mistakes(text, user_sources={"books": ["/data"]}, profile="large")[0]
