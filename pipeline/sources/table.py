@@ -15,6 +15,10 @@ from pipeline.sources.columns import Columns
 from pipeline.sources.streams import opened
 
 
+class NoColumn(SourceError):
+    """A table has no column of a name that is asked for."""
+
+
 @reader("table")
 def table(
     file: InputFile,
@@ -62,4 +66,4 @@ def _batches(stream: IO[bytes], file: InputFile, names: list[str], batch_rows: i
 def _check(file: InputFile, schema: pa.Schema, names: list[str]) -> None:
     missing = [name for name in names if name not in schema.names]
     if missing:
-        raise SourceError(f"{file.name} ({file.path}) has no column {missing[0]!r}; it has {', '.join(schema.names)}")
+        raise NoColumn(f"{file.name} ({file.path}) has no column {missing[0]!r}; it has {', '.join(schema.names)}")

@@ -5,12 +5,15 @@ from __future__ import annotations
 import gzip
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from archive_kit import deb, input_file, tar
+from pyarrow import feather
+from pyarrow import parquet as pq
 
 from pipeline import registry
 from pipeline.contracts import InputFile, RawDocument
-from pipeline.sources.any import READERS, any_
+from pipeline.sources.any import READERS, ROOTS, XML, any_
 from pipeline.sources.pages import pages
 
 TREE = {
@@ -85,10 +88,6 @@ def test_a_damaged_member_is_an_invalid_document(tmp_path: Path, split: str | No
         ("data.ndjson.bz2", "jsonl"),
         ("train-00000-of-00002.parquet", "table"),
         ("data.arrow", "table"),
-        ("gardening/Posts.xml.gz", "stackexchange"),
-        ("PMC1234.nxml", "jats"),
-        ("enwiki-pages-articles.xml.bz2", "mediawiki"),
-        ("enwiki-pages-articles1.xml-p1p41242.bz2", "mediawiki"),
         ("tree.tar.gz", "pages"),
         ("tree.tgz", "pages"),
         ("tree.zip", "pages"),
@@ -104,8 +103,52 @@ def test_any_chooses_the_reader_by_name(name: str, reader: str, monkeypatch: pyt
     assert next(any_(InputFile(name, name, "", 0))).locator == reader
 
 
+WIKI, POSTS, ARTICLE = b"<mediawiki xml:lang='en'>", b"<posts>", b"<article dtd-version='1'>"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reader"),
+    [
+        ("Posts.xml.gz", gzip.compress(b"\xef\xbb\xbf<?xml version='1.0'?>\n" + POSTS, mtime=0), "stackexchange"),
+        ("PMC1234.nxml", b"<!DOCTYPE article PUBLIC 'a' 'b' [<!ELEMENT p (q)> ]>\n" + ARTICLE, "jats"),
+        ("PMC1234.xml", b"<?xml version='1.0'?><!-- <posts> --><?style x?>" + ARTICLE, "jats"),
+        ("blogposts.xml", WIKI, "mediawiki"),
+        ("enwiki-pages-articles1.xml-p1p41242", WIKI, "mediawiki"),
+        ("blogposts.xml", b"<blogposts><post>x</post></blogposts>", None),
+        ("pom.xml", b"<?xml version='1.0'?><project xmlns='x'>", None),
+        ("Users.xml", b"<users/>", None),
+        ("empty.xml", b"", None),
+        ("odd.xml", "<mediawiki/>".encode("utf-16"), None),
+        ("long.xml", b"<?a?>" * 5000, None),
+    ],
+)
+def test_any_tells_xml_by_its_outermost_element(
+    tmp_path: Path, name: str, content: bytes, reader: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lookup(kind: str, chosen: str) -> registry.StepType:
+        return registry.StepType(kind, chosen, 1, lambda file: iter([RawDocument(chosen, b"", "text")]))
+
+    monkeypatch.setattr(registry, "lookup", lookup)
+    (tmp_path / name).write_bytes(content)
+    expected = RawDocument(reader, b"", "text") if reader else RawDocument("", b"", "invalid", meta={"reason": "unknown_kind"})
+    assert list(any_(input_file(tmp_path / name))) == [expected]
+
+
+def test_any_counts_xml_that_nothing_reads(tmp_path: Path) -> None:
+    (tmp_path / "pom.xml").write_bytes(b"<?xml version='1.0'?><project><name>x</name></project>")
+    assert list(any_(input_file(tmp_path / "pom.xml"))) == [RawDocument("", b"", "invalid", meta={"reason": "unknown_kind"})]
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "arrow"])
+def test_any_counts_tables_without_a_text(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"scores.{suffix}"
+    scores = pa.table({"score": [1, 2]})
+    pq.write_table(scores, path) if suffix == "parquet" else feather.write_feather(scores, path)
+    assert list(any_(input_file(path))) == [RawDocument("", b"", "invalid", meta={"reason": "no_text_column"})]
+
+
 def test_any_chooses_among_readers_that_there_are() -> None:
-    assert set(READERS.values()) <= set(registry.names("reader"))
+    assert {*READERS.values(), *ROOTS.values()} - {XML} <= set(registry.names("reader"))
 
 
 def test_any_counts_files_of_no_known_kind(tmp_path: Path) -> None:
