@@ -58,6 +58,8 @@ def _instance(block: str, args: str, words: str) -> Any:
     from datatrove.utils.word_tokenizers import WordTokenizer
 
     module, _, name = block.rpartition(".")
+    if not module.startswith("datatrove."):  # a recipe is data: it can't have any module of this machine imported
+        raise SourceError(f"datatrove: {block!r} is no block of datatrove: its name must begin with datatrove.pipeline.filters.")
     try:
         found = getattr(importlib.import_module(module), name)
     except (ImportError, ValueError, AttributeError) as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 from pathlib import Path
 
 import pyarrow as pa
@@ -144,6 +145,16 @@ def test_a_block_that_gives_no_reason_is_named() -> None:
 def test_no_documents_are_no_work() -> None:
     found = datatrove(batch([]), block=BLOCKS + "RegexFilter", args={"regex_exp": "drop"})
     assert (len(found.reasons), found.reasons.type, found.text.type) == (0, pa.string(), pa.large_string())
+
+
+@pytest.mark.parametrize("block", ["meddler.Block", "datatrove_meddler.Block", "meddler.datatrove.Block", ".meddler.Block", "datatrove"])
+def test_only_modules_of_datatrove_are_imported(block: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("meddler", "datatrove_meddler"):
+        (tmp_path / f"{name}.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(SourceError, match=f"'{re.escape(block)}' is no block of datatrove: its name must begin with datatrove"):
+        datatrove(batch(["a"]), block=block)
+    assert not (tmp_path / "ran").exists()
 
 
 @pytest.mark.parametrize("block", ["datatrove.pipeline.filters.NoSuchFilter", "nowhere.Block", "Plain", "datatrove.data.Document"])
