@@ -75,9 +75,9 @@ class _Found:
 
 
 def _find(path: str) -> list[_Found]:
-    fs, root = fsspec.core.url_to_fs(path)
-    fixed = root
     try:
+        fs, root = fsspec.core.url_to_fs(path)
+        fixed = root
         if fs.isfile(root):  # first: a web server's page may pass for a folder of links, a name may hold a bracket
             infos = [fs.info(root)]
         elif fs.isdir(root):
@@ -86,7 +86,9 @@ def _find(path: str) -> list[_Found]:
             fixed = posixpath.dirname(_MAGIC.split(root)[0])
             infos = [info for info in fs.glob(root, detail=True).values() if _is_file(fs, info)]
             infos = [info for info in infos if "/." in root or "/." not in info["name"][len(fixed) :]]
-    except OSError as error:
+    except SourceError:
+        raise
+    except Exception as error:  # each store has errors of its own: unknown protocols, missing credentials, refused connections
         raise SourceError(f"{path} can't be looked into: {error}") from error
     if not infos:
         raise SourceError(f"{path}: no file there")
@@ -109,7 +111,8 @@ def _is_file(fs: AbstractFileSystem, info: Info) -> bool:
 
 
 def _described(fs: AbstractFileSystem, info: Info, parent: str) -> _Found:
-    name = str(info["name"]).removeprefix(parent).lstrip("/")
+    spelt = str(info["name"]).removeprefix(parent).lstrip("/")
+    name = spelt.encode("utf-8", "backslashreplace").decode()  # a name on disk may be no text; ids and lock files are
     if isinstance(fs, LocalFileSystem):
         path, status = str(info["name"]), os.stat(info["name"])  # of the file behind a link
         size, stamp, recent = status.st_size, str(status.st_mtime_ns), time.time() - status.st_mtime < SETTLED_SECONDS

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import numpy as np
 import pyarrow as pa
+from pydantic import Field
 
 from pipeline.contracts import Task
 from pipeline.dedupe import guard
@@ -36,7 +37,7 @@ def _guarded(inputs: Inputs, args: Mapping[str, Any]) -> list[Task]:
 def dedupe(
     job: Job,
     *,
-    threshold: float = 0.8,
+    threshold: Annotated[float, Field(gt=0, le=1)] = 0.8,
     priority: Sequence[str] = (),  # noqa: ARG001 - read by `verify`, which is given it by the plan
     max_removed: Annotated[float | Mapping[str, float], NotIdentity] = guard.MAX_REMOVED,  # noqa: ARG001 - read by _guarded, as is the next
     override_guard: Annotated[bool, NotIdentity] = False,  # noqa: ARG001

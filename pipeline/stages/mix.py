@@ -1,5 +1,8 @@
 """The mix: how many tokens of each source go into the shards, decided from histograms alone, before anything is packed.
 
+A document beyond its source's quota is dropped here; one that the quota cuts is kept. How many there are is counted in
+the one bucket of each source in which its quota ends; the shards are made elsewhere, and count what they hold themselves.
+
 Documents whose keys lie in the first buckets are held out: they make the validation pool, every one of them once and
 whole, so that the validation set stays the same when shares change. All others are the training pool, in the recipe's
 shares. The plan is written as `mix.plan.json`.
@@ -17,19 +20,19 @@ import numpy as np
 from pydantic import Field
 
 from pipeline.job import Inputs, Job
-from pipeline.mixing import Pool, Stream, plan_pool, shard_count, spans
+from pipeline.mixing import BEYOND_QUOTA, Pool, Stream, plan_pool, shard_count, spans
 from pipeline.registry import stage
 from pipeline.report import Report
-from pipeline.tokens import BUCKETS, Histogram, read_histogram
+from pipeline.tokens import BUCKETS, Histogram, add_histograms, read_bucket
 
 
-@stage("mix", version=1)
+@stage("mix", version=2)
 def mix(
     job: Job,
     *,
     shares: Mapping[str, float],
     max_epochs: Mapping[str, float],
-    tokens: Annotated[int, Field(ge=0)] | None = None,
+    tokens: Annotated[int, Field(ge=1)] | None = None,
     holdout: Annotated[float, Field(ge=0, lt=1)] = 0.01,
     shard_tokens: Annotated[int, Field(ge=1)] = 4_194_304,
 ) -> Report:
@@ -47,13 +50,24 @@ def mix(
     train = plan_pool(streams, tokens, shard_tokens)
     pools = {"train": _plan(train, training), "validation": _plan(_everything(validating, shard_tokens), validating)}
     job.write("plan", "json", json.dumps({"version": 1, "held_buckets": held, "pools": pools}).encode())
-    return _report(histograms, train)
+    reached = {stream.source: _reached(job.inputs, stream, training[stream.source]) for stream in train.streams}
+    return _report(histograms, train, reached)
 
 
 def _merged(inputs: Inputs, source: str) -> Histogram:
-    parts = [read_histogram(file) for file in inputs.files("tokenize", "histogram") if file.source == source]
-    nothing = np.zeros(BUCKETS, np.int64)
-    return Histogram(sum((part.documents for part in parts), nothing), sum((part.tokens for part in parts), nothing))
+    return add_histograms(file for file in inputs.files("tokenize", "histogram") if file.source == source)
+
+
+def _reached(inputs: Inputs, stream: Stream, histogram: Histogram) -> int:
+    """How many documents of a stream begin before its quota ends, each counted once however often it is used."""
+    if stream.quota >= stream.tokens or not stream.quota:
+        return stream.documents if stream.quota else 0
+    ends = np.cumsum(histogram.tokens)
+    last = int(np.searchsorted(ends, stream.quota))
+    parts = [file for file in inputs.files("tokenize", "tokens") if file.source == stream.source]
+    lengths = read_bucket(parts, last).column("n_tokens").to_numpy()
+    begins = ends[last] - histogram.tokens[last] + np.cumsum(lengths) - lengths
+    return int(histogram.documents[:last].sum() + (begins < stream.quota).sum())
 
 
 def _only(histogram: Histogram, buckets: slice) -> Histogram:
@@ -86,12 +100,16 @@ def _plan(pool: Pool, histograms: Mapping[str, Histogram]) -> dict[str, Any]:
     return {"tokens": pool.tokens, "bound_by": pool.bound_by, "sources": sources, "shards": shards}
 
 
-def _report(histograms: Mapping[str, Histogram], train: Pool) -> Report:
+def _report(histograms: Mapping[str, Histogram], train: Pool, reached: Mapping[str, int]) -> Report:
+    """All tokenized documents: held out, within the quota, or beyond it."""
     report = Report()
     for stream in train.streams:
         documents = int(histograms[stream.source].documents.sum())
+        beyond = stream.documents - reached[stream.source]
         report.read[stream.source] += documents
-        report.kept[stream.source] += documents
+        report.kept[stream.source] += documents - beyond
+        report.drop(stream.source, BEYOND_QUOTA, beyond)
+        report.count(stream.source, "documents_held_out", documents - stream.documents)
         report.count(stream.source, "tokens", int(histograms[stream.source].tokens.sum()))
         report.count(stream.source, "tokens_taken", stream.quota)
     return report

@@ -61,8 +61,8 @@ def write_manifests(folder: Folder, results: list[TaskResult], args: Mapping[str
     return [*written, write_split_list(folder, SPLITS)]
 
 
-@stage("pack", version=1, tasks=shard_tasks, finish=write_manifests, seeded=True)
-def pack(job: Job, *, seq_len: Annotated[int, Field(ge=1)] = 2048, window: Annotated[int, Field(ge=1)] = 32_768) -> Report:
+@stage("pack", version=2, tasks=shard_tasks, finish=write_manifests, seeded=True)
+def pack(job: Job, *, seq_len: Annotated[int, Field(ge=1, le=1 << 22)] = 2048, window: Annotated[int, Field(ge=1)] = 32_768) -> Report:
     """Pack one shard: rows of `seq_len` tokens, filled best-fit decreasing in windows of about `window` documents."""
     todo = job.task.payload
     streams = {stream["source"]: Stream.from_json(stream) for stream in todo["sources"]}
@@ -174,14 +174,20 @@ def _manifest(split: str, facts: list[dict[str, Any]], args: Mapping[str, Any]) 
 
 
 def _report(documents: Documents) -> Report:
-    """Documents are counted in the shard in which they begin, tokens where they are."""
+    """Documents are counted in the shard in which their first copy begins, all copies where they begin, tokens where they are."""
     report = Report()
     begins = documents.facts.filter(pc.equal(documents.facts.column("first_token"), 0))
-    for entry in begins.column("source").value_counts().to_pylist():
-        report.read[entry["values"]] = report.kept[entry["values"]] = entry["counts"]
+    for source, copies in _by_source(begins).items():
+        report.count(source, "copies", copies)
+    for source, first_copies in _by_source(begins.filter(pc.equal(begins.column("epoch"), 0))).items():
+        report.read[source] = report.kept[source] = first_copies
     for source, tokens in _tokens_by_source(documents).items():
         report.count(source, "tokens", tokens)
     return report
+
+
+def _by_source(rows: pa.Table) -> dict[str, int]:
+    return {entry["values"]: entry["counts"] for entry in rows.column("source").value_counts().to_pylist()}
 
 
 def read_tokenizer(inputs: Inputs) -> Tokenizer:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import PositiveInt
+from pydantic import Field
 
 from pipeline.dedupe.duplicates import BANDS, SIGNATURES
 from pipeline.dedupe.keyed import write_sorted
@@ -14,9 +16,12 @@ from pipeline.kernels.minhash import Sketches, sketch
 from pipeline.registry import stage
 from pipeline.report import Report
 
+#: Beyond this the table of permutations, or a shingle, is larger than any document.
+Few = Annotated[int, Field(ge=1, le=1024)]
+
 
 @stage("signatures", each="filter", uses=("unicode",))
-def signatures(job: Job, *, shingle_words: PositiveInt = 5, bands: PositiveInt = 14, rows: PositiveInt = 8) -> Report:
+def signatures(job: Job, *, shingle_words: Few = 5, bands: Few = 14, rows: Few = 8) -> Report:
     """Hash each text whole, and sketch it by MinHash over shingles of `shingle_words` words, in `bands` of `rows`.
 
     The defaults are FineWeb's: two documents share a band with a probability of 92 % at a Jaccard index of .8, 57 % at

@@ -37,7 +37,7 @@ def tokenizer(
     job: Job,
     *,
     shares: Mapping[str, Annotated[float, Field(ge=0)]],
-    vocab_size: Annotated[int, Field(ge=257, lt=1 << 31)] = 16384,
+    vocab_size: Annotated[int, Field(ge=300, lt=1 << 31)] = 16384,
     sample_bytes: Annotated[int, Field(gt=0, le=MAX_BYTES)] = 20_000_000,
     split: Split = "gpt4",
     digits: Annotated[int, Field(ge=1, le=MAX_DIGITS)] = 2,

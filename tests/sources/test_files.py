@@ -137,3 +137,20 @@ def test_other_filesystems(tmp_path: Path) -> None:
     assert sha256_of(found[0].path) == found[0].sha256
     hashes = tmp_path / "cache" / "files" / "hashes.json"
     assert not hashes.exists() or not json.loads(hashes.read_text())
+
+
+def test_a_name_that_is_no_text_is_spelt_out(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    with open(os.path.join(os.fsencode(tmp_path / "in"), b"\xff\xfe.txt"), "wb") as file:
+        file.write(b"words")
+    assert [found.name for found in files(tmp_path / "cache", paths=[str(tmp_path / "in")])] == ["in/\\udcff\\udcfe.txt"]
+
+
+@pytest.mark.parametrize("path", ["foo://x/y", "s3://nowhere-at-all-tokenmill/x"])
+def test_a_store_that_cannot_be_opened_is_named(path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    with pytest.raises(SourceError, match="can't be looked into"):
+        files(tmp_path / "cache", paths=[path])
