@@ -8,7 +8,7 @@ from itertools import pairwise
 from dashboards.model import Check, Counted, MixRow, ShardSet, SourceFacts, StageFacts
 
 #: Stages that hand every document they keep to the next one of these that the plan has.
-CHAIN = ("extract", "filter", "dedupe", "quality", "tokenize", "mix")
+CHAIN = ("extract", "filter", "dedupe", "quality", "tokenize", "mix", "pack")
 
 
 def checks(

@@ -15,9 +15,11 @@ import pyarrow.compute as pc
 
 from pipeline.errors import TokenmillError
 from pipeline.job import PartFile
+from pipeline.mixing import BEYOND_QUOTA
 from pipeline.runfiles import RunFiles
 from pipeline.schema import DOC, EXCERPT_CHARS
 from pipeline.storage import Folder
+from pipeline.tokens import KEY_END, add_histograms, bucket_of, read_bucket
 
 
 @dataclass(frozen=True)
@@ -43,11 +45,14 @@ class Story:
 
     @property
     def verdict(self) -> str:
-        """ "in" when at least one token of it was packed, "out" with the stage and reason otherwise."""
+        """ "in" when at least one token of it was packed, "out" with the stage and reason when it was dropped.
+
+        A document of which the run's files say neither is "lost", which `tokenmill verify` shows too.
+        """
         last = self.events[-1]
         if last.verdict == "packed":
             return "in"
-        return f"out: {last.stage} {last.reason}" if last.verdict == "dropped" else f"out: not chosen by the mix after {last.stage}"
+        return f"out: {last.stage} {last.reason}" if last.verdict == "dropped" else f"lost after {last.stage}"
 
     def to_json(self) -> dict[str, Any]:
         return {**vars(self), "events": [vars(event) for event in self.events], "verdict": self.verdict}
@@ -122,18 +127,53 @@ def _after_extract(run: RunFiles, part: str, id: str) -> Iterator[Event]:  # noq
         yield Event(stage, "dropped" if decision["reason"] else "kept", decision["reason"] or "", facts)
         if decision["reason"]:
             return
-    yield from _packed(run, id)
+    tokens = _row(run, "tokenize", "tokens", part, id, ["id", "key", "n_tokens"])
+    if tokens:
+        yield Event("tokenize", "kept", facts={"part": part, "n_tokens": tokens["n_tokens"], "key": tokens["key"] / KEY_END})
+        yield from _mixed(run, part.rpartition("-")[0], tokens)
 
 
-def _row(run: RunFiles, stage: str, kind: str, part: str, id: str) -> dict[str, Any] | None:  # noqa: A002
+def _row(
+    run: RunFiles,
+    stage: str,
+    kind: str,
+    part: str,
+    id: str,  # noqa: A002
+    columns: list[str] | None = None,
+) -> dict[str, Any] | None:
     for file in run.files(stage, kind):
         if file.part == part:
-            for batch in file.batches():
+            for batch in file.batches(columns):
                 hit = pc.index(batch.column("id"), id).as_py()
                 if hit >= 0:
                     row: dict[str, Any] = batch.slice(hit, 1).to_pylist()[0]
                     return row
     return None
+
+
+def _mixed(run: RunFiles, source: str, tokens: Mapping[str, Any]) -> Iterator[Event]:
+    """Whether the quota reaches the document, then where it lies in the shards."""
+    plan = json.loads(next(run.files("mix", "plan")).read())
+    pool = "validation" if bucket_of(tokens["key"]) < plan["held_buckets"] else "train"
+    stream = next(stream for stream in plan["pools"][pool]["sources"] if stream["source"] == source)
+    quota, begins_at = stream["quota"], _begins_at(run, source, tokens, 0 if pool == "validation" else plan["held_buckets"])
+    facts = {"pool": pool, "quota": quota, "available": stream["tokens"], "begins_at": begins_at}
+    if quota:
+        facts["place"] = begins_at / quota
+    if begins_at >= quota:
+        yield Event("mix", "dropped", BEYOND_QUOTA, facts)
+        return
+    yield Event("mix", "kept", facts=facts)
+    yield from _packed(run, tokens["id"])
+
+
+def _begins_at(run: RunFiles, source: str, tokens: Mapping[str, Any], first_bucket: int) -> int:
+    """The tokens of the document's pool and source that come before it in the order of the mix."""
+    histogram = add_histograms(file for file in run.files("tokenize", "histogram") if file.source == source)
+    bucket = bucket_of(tokens["key"])
+    rows = read_bucket((file for file in run.files("tokenize", "tokens") if file.source == source), bucket)
+    before = rows.column("n_tokens").to_numpy()[: pc.index(rows.column("id"), tokens["id"]).as_py()]
+    return int(histogram.tokens[first_bucket:bucket].sum() + before.sum())
 
 
 def _packed(run: RunFiles, id: str) -> Iterator[Event]:  # noqa: A002

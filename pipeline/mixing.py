@@ -20,6 +20,9 @@ from pipeline.errors import InfeasibleMix
 
 Ints = npt.NDArray[np.int64]
 
+#: Why a document that was tokenized is in no shard: its source's quota ends before it.
+BEYOND_QUOTA = "mix:beyond_quota"
+
 
 @dataclass(frozen=True)
 class Stream:

@@ -12,7 +12,7 @@ binary; with and without compression) it was the smallest and, compressed, the f
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -61,6 +61,11 @@ def order_keys(ids: pa.Array, *draw: object) -> npt.NDArray[np.uint64]:
         hashed.update(name.encode())
         keys += hashed.digest()
     return np.frombuffer(bytes(keys), dtype=">u8").astype(np.uint64)
+
+
+def bucket_of(key: int) -> int:
+    """The bucket that a key lies in."""
+    return key >> (64 - HISTOGRAM_BITS)
 
 
 def bucket_start(bucket: int) -> int:
@@ -115,6 +120,24 @@ def read_histogram(part: PartFile) -> Histogram:
     """The histogram of a part, from its "histogram" file."""
     table = part.table()
     return Histogram(table.column("documents").to_numpy(), table.column("tokens").to_numpy())
+
+
+def add_histograms(parts: Iterable[PartFile]) -> Histogram:
+    """The histogram of several parts together."""
+    documents, tokens = np.zeros(BUCKETS, np.int64), np.zeros(BUCKETS, np.int64)
+    for part in parts:
+        found = read_histogram(part)
+        documents += found.documents
+        tokens += found.tokens
+    return Histogram(documents, tokens)
+
+
+def read_bucket(parts: Iterable[PartFile], bucket: int) -> pa.Table:
+    """The documents (key, id, n_tokens) of a bucket in all "tokens" files of a source, in the order of (key, id)."""
+    wanted = ["key", "id", "n_tokens"]
+    rows = [read_token_range(part, bucket_start(bucket), bucket_start(bucket + 1), wanted) for part in parts]
+    empty = pa.schema([TOKENIZED.field(name) for name in wanted]).empty_table()
+    return pa.concat_tables([empty, *rows]).sort_by([("key", "ascending"), ("id", "ascending")])
 
 
 def read_token_range(part: PartFile, first: int = 0, last: int = KEY_END, columns: list[str] | None = None) -> pa.Table:

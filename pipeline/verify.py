@@ -15,7 +15,12 @@ from pipeline.storage import Folder
 from pipeline.writing import FileEntry
 
 #: The stages that every document passes, in order (quality only where its source asks for it): the accounts must join.
-WAY = ("extract", "filter", "dedupe", "quality", "tokenize")
+#: The mix drops what is beyond the quotas, by its plan; pack counts each document in the shards once, whatever was planned.
+WAY = ("extract", "filter", "dedupe", "quality", "tokenize", "mix", "pack")
+
+
+#: In these a source that isn't named has no documents; elsewhere it may not pass at all.
+_FOR_ALL = ("tokenize", "mix", "pack")
 
 
 @dataclass(frozen=True)
@@ -46,7 +51,7 @@ def verify_accounts(folder: Folder) -> Iterator[Check]:
     sources = sorted(way["extract"].read)
     arriving = Counter({source: way["extract"].kept[source] for source in sources})
     for step in WAY[1:]:
-        passing = [source for source in sources if source in way[step].read]
+        passing = [source for source in sources if source in way[step].read or step in _FOR_ALL]
         lost = {source: arriving[source] - way[step].read[source] for source in passing if arriving[source] != way[step].read[source]}
         yield Check(f"documents on the way to {step}", f"lost, by source: {lost}" if lost else "")
         arriving.update({source: way[step].kept[source] - arriving[source] for source in passing})
