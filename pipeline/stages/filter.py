@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.contracts import Verdicts
-from pipeline.errors import StorageError, TokenmillError
+from pipeline.errors import TokenmillError
 from pipeline.job import Job
 from pipeline.registry import Step, bind, stage
 from pipeline.report import Report
@@ -32,12 +32,10 @@ def filter_documents(job: Job, *, steps: Sequence[Mapping[str, Any]] = ()) -> Re
     dropped as "STEP:empty". A step that occurs again is called STEP_2. Counts text_bytes_in, text_bytes (of what is
     kept) and STEP.EDIT of kept documents and those later steps dropped.
     """
-    docs_file = job.inputs.file("extract", "docs", job.task.name)
-    if docs_file is None:
-        raise StorageError(f"part {job.task.name} of {job.source} has no docs in extract: run again")
+    part = job.own_part("extract", "docs")
     chain, report = _Chain(steps, job), Report()
     with job.parquet("docs", chain.schema) as docs, job.parquet("rejects", REJECT) as rejects:
-        for batch in _runs(docs_file.batches()):
+        for batch in _runs(part.batches()):
             report.read[job.source] += batch.num_rows
             report.count(job.source, "text_bytes_in", _text_bytes(batch))
             kept, dropped = chain(batch, report)

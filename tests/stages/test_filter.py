@@ -14,7 +14,7 @@ import pytest
 from kit import prose
 
 from pipeline import registry
-from pipeline.contracts import Verdicts
+from pipeline.contracts import Task, Verdicts
 from pipeline.errors import SourceError, StorageError
 from pipeline.job import Committed, TaskResult
 from pipeline.report import Report
@@ -193,6 +193,12 @@ def test_a_part_that_is_not_there_is_named(tmp_path: Path) -> None:
     inputs.folder.remove()
     with pytest.raises(StorageError, match=r"web-00000\.docs\.parquet"):
         filtered(tmp_path, inputs)
+
+
+def test_a_part_that_extract_never_wrote_is_named(tmp_path: Path) -> None:
+    stages, inputs = LocalStage(Folder(str(tmp_path))), {"extract": extracted(tmp_path, "a")}
+    with pytest.raises(StorageError, match="web-00007: the role 'extract' has no 'docs' file of it"):
+        stages.run("filter", inputs, key="filter-web", tasks=[Task("web-00007")], steps=[])
 
 
 def test_no_steps_keep_everything(tmp_path: Path) -> None:

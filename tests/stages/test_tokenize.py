@@ -11,6 +11,7 @@ import pytest
 from bpe_kit import reference_ids
 from tokenizer_kit import Line, documents, parts
 
+from pipeline.contracts import Task
 from pipeline.errors import StorageError
 from pipeline.job import Committed, Inputs
 from pipeline.kernels.arrow import texts
@@ -161,6 +162,12 @@ def test_a_tokenizer_without_an_end_is_refused_unless_none_is_added(line: Line, 
     with pytest.raises(StorageError, match="names no eos_token: name one there, or set add_eos to false"):
         line.tokenize(stage)
     assert line.tokenize(stage, add_eos=False).report.kept
+
+
+def test_a_part_that_filter_never_wrote_is_named(line: Line, tokenizer: Committed) -> None:
+    inputs = {**line.inputs, "tokenizer": tokenizer}
+    with pytest.raises(StorageError, match="web-00007: the role 'filter' has no 'docs' file of it"):
+        line.stages.run("tokenize", inputs, key="tokenize-web", tasks=[Task("web-00007")])
 
 
 def test_without_a_tokenizer(line: Line) -> None:
