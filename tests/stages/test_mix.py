@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
 import pytest
-from packing_kit import Line, lognormal
+from packing_kit import Line, lognormal, rows_of
 
 from pipeline import registry
 from pipeline.errors import InfeasibleMix
+from pipeline.mixing import BEYOND_QUOTA
+from pipeline.tokens import bucket_of
 
 SOURCES = {"web": lognormal(600), "books": lognormal(30, 800, 1), "code": lognormal(200, 80, 2)}
 SHARES = {"web": 0.6, "books": 0.25, "code": 0.15}
@@ -44,12 +48,51 @@ def test_the_plan_holds_pools_quotas_and_what_binds(line: Line) -> None:
 
 def test_the_report_counts_documents_and_tokens(line: Line) -> None:
     done = line.mix(SHARES, tokens=1000)
-    assert done.report.read["web"] == done.report.kept["web"] == 600
+    assert done.report.read["web"] == 600
     assert done.report.counts["web", "tokens"] == sum(SOURCES["web"])
     assert done.report.counts["web", "tokens_taken"] == 600
 
 
-@pytest.mark.parametrize("total", [0, 1, 9973])
+def stream(source: str) -> pa.Table:
+    return rows_of(source, SOURCES[source]).sort_by([("key", "ascending"), ("id", "ascending")])
+
+
+def reached(source: str, quota: int) -> int:
+    """How many documents of a source begin before its quota ends, in the order of all its documents."""
+    lengths = stream(source)["n_tokens"].to_numpy()
+    return int((np.cumsum(lengths) - lengths < quota).sum())
+
+
+@pytest.mark.parametrize(("beyond", "more"), [(0, 0), (1, 1), (-1, 0)])
+def test_a_quota_may_end_between_two_documents_of_one_bucket(line: Line, beyond: int, more: int) -> None:
+    web = stream("web")
+    buckets = [bucket_of(key) for key in web["key"].to_pylist()]
+    first = next(number for number in range(len(buckets)) if buckets[number] == buckets[number + 1])
+    ends = np.cumsum(web["n_tokens"].to_numpy())
+    report = line.mix({"web": 1}, tokens=int(ends[first]) + beyond).report
+    assert report.kept["web"] == first + 1 + more
+
+
+@pytest.mark.parametrize("tokens", [1, 3, 1000, 9973, 20_011])
+def test_documents_beyond_the_quota_are_dropped_and_counted(line: Line, tokens: int) -> None:
+    report = line.mix(SHARES, tokens=tokens).report
+    for source in line.plan()["train"]["sources"]:
+        name, documents = source["source"], len(SOURCES[source["source"]])
+        assert report.kept[name] == reached(name, source["quota"])
+        assert report.dropped[name, BEYOND_QUOTA] == documents - report.kept[name]
+    assert report.dropped["web", BEYOND_QUOTA] > 0
+
+
+def test_no_document_of_a_source_used_whole_is_dropped(line: Line) -> None:
+    report = line.mix(SHARES, {"books": 1, "code": 1}, holdout=0.1).report
+    bound_by = line.plan()["train"]["bound_by"]
+    assert report.kept[bound_by] == len(SOURCES[bound_by])
+    assert not report.dropped[bound_by, BEYOND_QUOTA]
+    held = {source["source"]: source["documents"] for source in line.plan()["validation"]["sources"]}
+    assert {name: report.counts[name, "documents_held_out"] for name in SOURCES} == held
+
+
+@pytest.mark.parametrize("total", [1, 9973])
 def test_any_total_that_fits_is_met_exactly(line: Line, total: int) -> None:
     line.mix(SHARES, tokens=total)
     assert line.plan()["train"]["tokens"] == sum(source["quota"] for source in line.plan()["train"]["sources"]) == total

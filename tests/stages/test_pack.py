@@ -94,7 +94,6 @@ CASES: dict[str, tuple[dict[str, list[int]], dict[str, float], dict[str, Any]]] 
     "more shards than tokens of a source": ({"web": lognormal(50), "code": [40]}, {"web": 0.999, "code": 0.001}, {"shard_tokens": 100}),
     "shards smaller than rows": ({"web": lognormal(12), "books": [700]}, {"web": 0.5, "books": 0.5}, {"shard_tokens": 25, "tokens": 800}),
     "a single token": ({"web": [7, 8], "code": [9]}, {"web": 0.5, "code": 0.5}, {"tokens": 1}),
-    "nothing": ({"web": [7, 8]}, {"web": 1}, {"tokens": 0}),
 }
 
 
@@ -186,6 +185,24 @@ def test_held_out_documents_are_in_validation_whole_and_never_in_training(tmp_pa
         assert not {name for _, name in train[source]} & {name for _, name in held[source]}
         assert all(epoch == 0 and tokens == ids_of(name, len(tokens)).tolist() for (epoch, name), tokens in held[source].items())
     assert line.train.read_json("manifest.json")["split"] == "train"
+    counted_once(line)
+
+
+def counted_once(line: Line) -> None:
+    """Pack's report names each document of the shards once, and as many as the mix keeps of those that have tokens."""
+    planned, report = line.stages.committed["mix"].report, line.stages.committed["pack"].report
+    found = [put_together(open_dataset(line.out.sub(f"pack/{split}"))) for split in ("train", "validation")]
+    for source, lengths in line.sources.items():
+        distinct = {name for split in found for _, name in split.get(source, {})}
+        assert report.read[source] == report.kept[source] == len(distinct)
+        assert report.counts[source, "copies"] == sum(len(split.get(source, {})) for split in found)
+        assert planned.read[source] == len(lengths)
+        if all(lengths):
+            assert planned.kept[source] == len(distinct)
+
+
+def test_every_document_that_the_mix_keeps_is_packed_and_counted_once(case: tuple[Line, dict[str, float]]) -> None:
+    counted_once(case[0])
 
 
 def test_the_report_counts_documents_where_they_begin(tmp_path: Path) -> None:
