@@ -154,4 +154,4 @@ def test_the_words_are_those_mwparserfromhell_finds(corpus: Path, dump: str) -> 
     common = (found & expected).total()
     assert expected.total() > 1000
     assert common / found.total() > 0.95  # the rest: words of templates such as {{lang}}
-    assert common / expected.total() > 0.85  # the rest: categories, captions of files, tables, empty sections
+    assert common / expected.total() > 0.75  # the rest: tables, categories, captions of files, empty sections
