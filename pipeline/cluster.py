@@ -84,7 +84,8 @@ def _result(done: Any, spec: TaskSpec) -> Outcome | Failed:
         return Failed(spec.task.name, str(error.cause or error).strip().splitlines()[-1], str(error))
     except ray.exceptions.RayError as error:
         lines = str(error).strip().splitlines()
-        return Failed(spec.task.name, f"its worker died {RETRIES_AFTER_DEATH + 1} times: {lines[0] if lines else type(error).__name__}")
+        why = lines[0] if lines else type(error).__name__
+        return Failed(spec.task.name, f"its process died, and no other could finish it (up to {RETRIES_AFTER_DEATH} were tried): {why}")
     return result
 
 

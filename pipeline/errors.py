@@ -64,7 +64,10 @@ class PartsFailed(TokenmillError):
         self.stage = stage
         self.failures = tuple(failures)
         self.done = done
-        listing = "\n".join(f"  {task}: {cause}" for task, cause in self.failures)
+        by_cause: dict[str, list[str]] = {}
+        for task, cause in self.failures:
+            by_cause.setdefault(cause, []).append(task)
+        listing = "\n".join(f"  {', '.join(tasks)}: {cause}" for cause, tasks in by_cause.items())
         super().__init__(
             f"stage {stage}: {len(self.failures)} of {len(self.failures) + done} parts failed"
             f" ({done} kept; run again to continue)\n{listing}"

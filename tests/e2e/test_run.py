@@ -102,7 +102,7 @@ def test_a_killed_worker_is_replaced(mill: Mill, tiny: Path, tmp_path: Path, sta
     out = tmp_path / "out"
     process = mill.start(out, "--workers", "2")
     wait_for_middle(process, out, stage)
-    killed = kill_a_worker(process.pid)
+    killed = kill_a_worker(process, stage)
     output, _ = process.communicate(timeout=300)
     assert process.returncode == 0, output
     assert killed
@@ -125,16 +125,17 @@ def wait_for_middle(process: subprocess.Popen[str], out: Path, stage: str) -> No
     raise AssertionError(f"{stage} never began")
 
 
-def kill_a_worker(driver: int) -> int:
-    """Kill one process that runs a task below the driver; its pid, or 0 when there was none."""
-    for status in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            name = status.read_bytes()
-        except OSError:
-            continue
-        if name.startswith(b"ray::") and driver in ancestors(int(status.parent.name)):
-            os.kill(int(status.parent.name), signal.SIGKILL)
-            return int(status.parent.name)
+def kill_a_worker(driver: subprocess.Popen[str], stage: str) -> int:
+    """Kill one process below the driver that is at a task of the stage; its pid, or 0 when none was caught at one."""
+    while driver.poll() is None:
+        for found in Path("/proc").glob("[0-9]*/cmdline"):
+            try:
+                name = found.read_bytes()
+            except OSError:
+                continue
+            if name.startswith(f"ray::{stage}-".encode()) and driver.pid in ancestors(int(found.parent.name)):
+                os.kill(int(found.parent.name), signal.SIGKILL)
+                return int(found.parent.name)
     return 0
 
 
