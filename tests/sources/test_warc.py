@@ -158,6 +158,12 @@ def test_an_archive_cut_short_fails_naming_the_place(tmp_path: Path, suffix: str
         list(warc(input_file(path)))
 
 
+def test_a_cut_that_looks_like_an_end_is_noticed(tmp_path: Path) -> None:
+    whole = page(2, b"<p>one\r\n\r\n<p>two</p>")
+    with pytest.raises(SourceError, match=r"10 bytes of a record are missing"):
+        read(tmp_path, page(1), whole[: whole.index(b"<p>two")], suffix="")
+
+
 def test_damage_in_the_middle_names_the_place(tmp_path: Path) -> None:
     data = bytearray(b"".join(gzip.compress(page(number, HTML * 50), mtime=0) for number in range(1, 4)))
     data[len(data) // 2] ^= 0xFF
