@@ -12,15 +12,37 @@ them. Read a byte as `byte_at(data, i)` before computing with it, and write the 
 
 from __future__ import annotations
 
+import hashlib
+import re
+import sys
 from collections.abc import Callable
+from functools import cache
+from pathlib import Path
 from typing import Any, TypeVar
 
 from numba import njit
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+_IMPORT = re.compile(r"^from pipeline\.kernels\.(\w+) import", re.MULTILINE)
+
 
 def kernel(function: F) -> F:
     """Compile `function` when it is first called, for the types it is called with."""
+    path = Path(sys.modules[function.__module__].__file__ or "")
+    function.__qualname__ += f"_{source_stamp(path)}"  # what Numba files compiled code under: it asks for no change of helpers
     compiled: F = njit(cache=True, nogil=True, _nrt=False)(function)
     return compiled
+
+
+@cache
+def source_stamp(path: Path) -> str:
+    """Eight hex digits that change when a module of kernels does, or one of those it takes helpers from."""
+    sources: dict[str, bytes] = {}
+    waiting = [path]
+    while waiting:
+        source = waiting.pop().read_bytes()
+        sources[hashlib.sha256(source).hexdigest()] = source
+        found = (path.with_name(f"{name}.py") for name in _IMPORT.findall(source.decode()))
+        waiting += [other for other in found if hashlib.sha256(other.read_bytes()).hexdigest() not in sources]
+    return hashlib.sha256(" ".join(sorted(sources)).encode()).hexdigest()[:8]

@@ -27,6 +27,12 @@ def test_a_column_made_of_views_is_the_column(rows: list[str | None]) -> None:
     assert large_strings(views.offsets, views.data).to_pylist() == [row or "" for row in rows]
 
 
+def test_what_lies_under_a_null_is_not_read() -> None:
+    hidden = pa.LargeStringArray.from_buffers(3, *pa.array(["a", "hidden", "b"], pa.large_string()).buffers()[1:], pa.py_buffer(b"\x05"))
+    assert hidden.to_pylist() == ["a", None, "b"]
+    assert decoded(texts(hidden)) == ["a", "", "b"]
+
+
 def test_short_strings_are_widened() -> None:
     assert decoded(texts(pa.array(["a", None, "日本"], pa.string()))) == ["a", "", "日本"]
 

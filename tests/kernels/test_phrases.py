@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 
 import numpy as np
 import pyarrow as pa
@@ -18,6 +19,9 @@ WORDS = ["ab", "aba", "b a", "É!", "zz", "a{", "{"]
 letters = st.text(st.sampled_from("abBAzZ {É!\n"), max_size=40)
 
 
+flanked_once = cache(flanked)
+
+
 def raw(text: str) -> np.ndarray:
     return texts(pa.array([text], pa.large_string())).data
 
@@ -31,15 +35,22 @@ def test_phrases_found_are_those_that_occur(text: str, wanted: list[str]) -> Non
 
 @given(letters, st.lists(st.sampled_from(WORDS[:-1]), unique=True))
 def test_flanked_words_stand_between_characters_other_than_letters(text: str, words: list[str]) -> None:
-    pattern = "|".join(f"(?<![a-z]){re.escape(ascii_lower(word))}(?![a-z])" for word in words)
-    found = has_flanked(raw(text), 0, len(raw(text)), flanked(words))
-    assert found == bool(words and re.search(pattern, ascii_lower(text)))
+    for listed in (words, *([word] for word in words)):
+        pattern = "|".join(f"(?<![a-z]){re.escape(ascii_lower(word))}(?![a-z])" for word in listed)
+        found = has_flanked(raw(text), 0, len(raw(text)), flanked_once(tuple(listed)))
+        assert found == bool(listed and re.search(pattern, ascii_lower(text)))
+
+
+@pytest.mark.parametrize(("text", "found"), [("ab", True), ("abc", False), ("cab", False), ("ab ab", True), ("-AB-", True), ("éabé", True)])
+def test_letters_on_either_side_hide_a_word(text: str, found: bool) -> None:
+    assert has_flanked(raw(text), 0, len(raw(text)), flanked_once(("ab",))) == found
 
 
 def test_what_lies_outside_the_bounds_is_not_found() -> None:
     data = raw("use cookies")
     assert found_phrases(data, 0, len(data), phrases({"cookies": 1, "use": 2})) == 3
     assert found_phrases(data, 1, len(data) - 1, phrases({"cookies": 1, "use": 2})) == 0
+    assert found_phrases(data, 5, len(data), phrases({"cookies": 1})) == 0
 
 
 @pytest.mark.parametrize("wrong", [{"": 1}, {"fine": 1, "": 2}])
