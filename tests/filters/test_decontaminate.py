@@ -79,6 +79,8 @@ def test_bounds_may_be_stricter_and_looser(exam: Path) -> None:
 def test_the_hit_is_the_field_found_best(exam: Path) -> None:
     words = " ".join(sentence("turn", 30).split()[:22])
     assert outcome(searched([f"{words}. {ANSWER}"], exam)) == [("decontaminate:overlap", 10 + 3, 1.0, "exam.jsonl:1")]
+    few = " ".join(QUESTION.split()[:14])
+    assert outcome(searched([f"{words}. {few}"], exam, min_share=0.9)) == [(None, 10 + 2, 10 / 18, "exam.jsonl:2")]
 
 
 def test_the_template_of_a_benchmark_is_ignored(tmp_path: Path) -> None:

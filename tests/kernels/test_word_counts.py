@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import reference
-from hypothesis import given
+from hypothesis import example, given
 from texts import any_rows, column
 
 from pipeline.kernels import words as kernel
@@ -14,6 +14,7 @@ from pipeline.kernels.arrow import encoded, texts
 STOPS = ["the", "of", "日本", "a", "word", "x" * 70]
 
 
+@example([".", "......", "a.... b", "..", ".", ". …"])
 @given(any_rows)
 def test_word_counts_equal_their_twin(rows: list[str | None]) -> None:
     counts = kernel.word_counts(texts(column(rows)), encoded(STOPS))
