@@ -17,7 +17,7 @@ Slots = npt.NDArray[np.int32]
 
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 _MIX_1, _MIX_2 = np.uint64(0xFF51AFD7ED558CCD), np.uint64(0xC4CEB9FE1A85EC53)
-_HALF, _BYTE = np.uint64(33), np.uint64(8)
+_HALF, _BYTE, _ONE = np.uint64(33), np.uint64(8), np.uint64(1)
 
 
 @kernel
@@ -85,16 +85,16 @@ def find_or_add(keys: Hashes, item: int, slots: Slots, mask: int, base: int) -> 
     `slots` is used up to `mask`; entries below `base` (> 0) are leftovers of earlier tables, so that starting the next
     table costs nothing: raise `base` by the number of items of the last one.
     """
-    key = keys[item]
-    slot = np.int64(key & np.uint64(mask))
+    key, last = keys[item], np.uint64(mask)
+    slot = key & last  # unsigned, as every index here that could be: see `load8`
     while True:
         known = np.int64(slots[slot]) - base
         if known < 0:
             slots[slot] = base + item
             return item
-        if keys[known] == key:
+        if keys[np.uint64(known)] == key:
             return int(known)
-        slot = (slot + 1) & mask
+        slot = (slot + _ONE) & last
 
 
 @kernel

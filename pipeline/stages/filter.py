@@ -19,8 +19,8 @@ from pipeline.registry import Step, bind, stage
 from pipeline.report import Report
 from pipeline.schema import DOC, EXCERPT_CHARS, REJECT, conform
 
-#: Documents go through all steps in runs of at most so many bytes of text: they are still in the cache at the next step.
-RUN_BYTES = 2 << 20
+#: Documents go through all steps in runs of at most so many bytes of text: few calls, and memory that stays within bounds.
+RUN_BYTES = 8 << 20
 
 
 @stage("filter", each="extract")
