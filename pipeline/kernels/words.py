@@ -12,10 +12,12 @@ from pipeline.kernels.unicode import (
     LETTER,
     SPACE,
     SYMBOL,
+    byte_at,
     char_count,
     class_at,
     classes,
     continues,
+    count_byte,
     is_general_punctuation,
     line_stop,
     next_line,
@@ -106,7 +108,7 @@ def _count_words(
     """Fill the columns of `word_counts` that are about words."""
     for row in range(len(counts)):
         start, end = offsets[row], offsets[row + 1]
-        words, plain, plain_chars, letters, hashes, stops = 0, 0, 0, 0, 0, np.uint64(0)
+        words, plain, plain_chars, letters, stops = 0, 0, 0, 0, np.uint64(0)
         word, chars, seen = start, 0, 0
         for i in range(start, end + 1):
             if i < end and continues(data, i):
@@ -116,7 +118,6 @@ def _count_words(
                 word = word if chars else i
                 chars += 1
                 seen |= bits ^ SYMBOL
-                hashes += data[i] == 35
             elif chars:
                 words += 1
                 letters += (seen & LETTER) != 0
@@ -125,7 +126,8 @@ def _count_words(
                 if stop_lengths[data[word]] >> np.uint64(min(i - word, 63)) & np.uint64(1):
                     stops |= _stop_word_bit(data, word, i, stop_offsets, stop_data)
                 chars, seen = 0, 0
-        counts[row, WORDS], counts[row, LETTER_WORDS], counts[row, HASHES] = words, letters, hashes
+        counts[row, HASHES] = count_byte(data, start, end, 35)
+        counts[row, WORDS], counts[row, LETTER_WORDS] = words, letters
         counts[row, PLAIN_WORDS], counts[row, PLAIN_CHARS] = plain, plain_chars
         while stops:
             stops &= stops - np.uint64(1)
@@ -173,12 +175,10 @@ def _count_ellipses(data: Bytes, start: int, end: int) -> int:
     """Occurrences of "...", none overlapping another, and of U+2026."""
     count, dots = 0, 0
     for i in range(start, end):
-        if data[i] == 46:
-            dots += 1
-            count += dots % 3 == 0
-        else:
-            dots = 0
-            count += is_general_punctuation(data, i, end, 0xA6)
+        byte = byte_at(data, i)
+        dots = dots + 1 if byte == 46 else 0
+        if byte == 46 or byte == 0xE2:
+            count += dots % 3 == 0 if dots else is_general_punctuation(data, i, end, 0xA6)
     return count
 
 
