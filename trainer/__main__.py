@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import importlib.util
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -34,7 +36,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = vars(parser().parse_args(arguments))
     try:
         config = RunConfig(**options)
-        from trainer.train import Trainer  # here, so that --help and a wrong flag answer without loading torch
+        if importlib.util.find_spec("torch") is None:
+            raise TrainerError("torch is not installed: pip install -r requirements/train.txt")
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # torch's threads sleep while they wait: see docs/trainer.md, Measured
+        from trainer.train import Trainer  # only now: torch reads the variable when it is loaded, and --help does without it
 
         summary = Trainer(config).run()
     except TrainerError as error:

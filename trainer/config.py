@@ -69,8 +69,8 @@ class Preset:
 
 #: debug trains in minutes on two cores, 10m has ten million parameters beside its embedding, 124m is as large as the smallest GPT-2.
 PRESETS: Mapping[str, Preset] = {
-    "debug": Preset(layers=4, width=128, heads=4, kv_heads=2, ffn=384, lr=4e-3, batch_tokens=4096),
-    "10m": Preset(layers=6, width=384, heads=6, kv_heads=2, ffn=1024, lr=2e-3, batch_tokens=16_384),
+    "debug": Preset(layers=4, width=128, heads=4, kv_heads=2, ffn=384, lr=2e-3, batch_tokens=4096),
+    "10m": Preset(layers=6, width=384, heads=6, kv_heads=2, ffn=1024, lr=1e-3, batch_tokens=16_384),
     "124m": Preset(layers=12, width=768, heads=12, kv_heads=12, ffn=2048, lr=6e-4, batch_tokens=524_288),
 }
 
@@ -114,7 +114,7 @@ class RunConfig:
     warmup: int | None = option("steps of linear warm-up (default: a tenth of the steps, at most 1000)", None)
     seed: int = option("seed of the first weights and of the order of rows", 0)
     eval_every: int = option("steps between validations; there is always one at the end", 100)
-    eval_tokens: int = option("tokens of a validation, from the first rows on (0: all)", 65_536)
+    eval_tokens: int = option("tokens of a validation, from the first rows on (0: all)", 32_768)
     save_every: int = option("steps between checkpoints; there is always one at the end (0: only that one)", 100)
     keep: int = option("checkpoints to keep", 2)
     log_every: int = option("steps between lines where there is no terminal for a bar", 10)

@@ -155,15 +155,20 @@ def open_dataset(folder: str | Path) -> PackedDataset:
 
 def _read_manifest(path: Path) -> dict[str, Any]:
     if not path.is_file():
-        raise DataError(f"{path.parent} is no packed dataset: it holds no manifest.json (a pack stage writes train/ and validation/)")
+        raise DataError(f"{path.parent} is no packed dataset: it holds no manifest.json{_hint(path.parent)}")
     try:
         manifest = json.loads(path.read_text("utf-8"))
     except ValueError as error:
         raise DataError(f"{path} is not JSON: {error}") from error
     found = (manifest.get("format"), manifest.get("version")) if isinstance(manifest, dict) else (None, None)
     if found != (FORMAT, VERSION):
-        raise DataError(f"{path} describes format {found[0]!r} version {found[1]!r}: this trainer reads {FORMAT!r} version {VERSION}")
+        known = f"this trainer reads {FORMAT!r} version {VERSION}"
+        raise DataError(f"{path} describes format {found[0]!r} version {found[1]!r}: {known}{_hint(path.parent)}")
     return dict(manifest)
+
+
+def _hint(folder: Path) -> str:
+    return f"; did you mean {folder / 'train'}?" if (folder / "train" / "manifest.json").is_file() else ""
 
 
 def _from_manifest(folder: Path, manifest: Mapping[str, Any]) -> PackedDataset:
