@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from trainer import checkpoint
-from trainer.batch import step_batches
+from trainer.batch import Batch, step_batches
 from trainer.config import RunConfig
 from trainer.decode import TextDecoder, find_decoder
 from trainer.errors import CheckpointError, ConfigError, DataError, Diverged
@@ -60,7 +60,7 @@ class Trainer:
         self.optim = config.optimizer()
         self.model = Decoder(config.preset.model(self.data.vocab_size, self.data.seq_len), config.seed).to(self.device)
         self.optimizer = adamw(self.model, self.optim)
-        self.done = self._restore()
+        self.done = self.saved = self._restore()
         self.unigram = unigram_loss(self.data, self.held_out, config.seed) if self.held_out else None
         self.progress = progress or Progress(config.steps, self.done, config.log_every)
 
@@ -71,11 +71,12 @@ class Trainer:
         with Metrics(self.out / "metrics.jsonl", self.done) as metrics, Stop() as stop:
             while self.done < self.config.steps and not stop.signal:
                 loss = self.step(metrics)
-                last = self.done == self.config.steps
-                if last or self.done % self.config.eval_every == 0:
+                if self.done == self.config.steps or self.done % self.config.eval_every == 0:
                     validated = self.validate(metrics)
-                if last or stop.signal or (self.config.save_every and self.done % self.config.save_every == 0):
+                if self.config.save_every and self.done % self.config.save_every == 0:
                     self.save()
+            if self.saved != self.done:
+                self.save()
         if stop.signal:
             self.progress.say(f"stopped by {stop.signal} after step {self.done}, and saved: --resume continues exactly there")
         return Summary(self.done, loss, validated, self.unigram, stop.signal)
@@ -88,11 +89,7 @@ class Trainer:
         watch = Stopwatch()
         batches = step_batches(self.data, self.order, self.done, self.rows_per_step, self.rows_per_batch)
         targets = max(1, sum(batch.targets for batch in batches))
-        total = 0.0
-        for batch in batches:
-            loss = batch_loss(self.model, batch.to(self.device), self.dtype) / targets
-            loss.backward()
-            total += loss.item()
+        total = sum(self._backward(batch, targets) for batch in batches)
         norm = clip(self.model, self.optim.clip)
         if not (math.isfinite(total) and math.isfinite(norm)):
             self._diverged(total, norm, [number for batch in batches for number in batch.numbers])
@@ -106,6 +103,12 @@ class Trainer:
         metrics.write(self.done, loss=total, grad_norm=norm, lr=rate, targets=targets, tokens_per_second=round(tokens / seconds, 1))
         self.progress.step(self.done, total, tokens, seconds)
         return total
+
+    def _backward(self, batch: Batch, targets: int) -> float:
+        """Add the gradients of a micro-batch; returns its part of the step's loss."""
+        loss = batch_loss(self.model, batch.to(self.device), self.dtype) / targets
+        loss.backward()
+        return float(loss.item())
 
     def validate(self, metrics: Metrics) -> float | None:
         """Measure the held-out rows, and let the model continue a text; returns the loss, None without validation data."""
@@ -128,6 +131,8 @@ class Trainer:
         return decoder(prompt), decoder(ids)
 
     def save(self) -> Path:
+        """Write a checkpoint of the steps done."""
+        self.saved = self.done
         return checkpoint.save(self.out / "checkpoints", self.done, self.model, self.optimizer, self.identity(), self.config.keep)
 
     def identity(self) -> dict[str, Any]:
@@ -169,6 +174,8 @@ class Trainer:
             f" {self.rows_per_step} per step, {self.config.steps} steps on {self.device} in {str(self.dtype).removeprefix('torch.')}"
             + (f"; continuing after step {self.done}" if self.done else "")
         )
+        if self.config.sample_tokens and not self.text:
+            self.progress.say("no text samples: no tokenizer.json with the hash in the manifest lies near the dataset; pass --tokenizer")
 
     def _diverged(self, loss: float, norm: float, rows: list[int]) -> None:
         path = self.save()

@@ -98,10 +98,10 @@ def test_a_wrong_dataset_is_refused(folder: Path, name: str) -> None:
 
 def test_the_folder_above_is_told_apart(folder: Path) -> None:
     """A pack stage has a manifest of its own, of another kind, above those of its datasets."""
-    with pytest.raises(DataError, match="holds no manifest.json; did you mean .*train"):
+    with pytest.raises(DataError, match=r"holds no manifest\.json; did you mean .*train"):
         open_dataset(folder.parent)
     (folder.parent / "manifest.json").write_text('{"stage": "pack"}')
-    with pytest.raises(DataError, match="format None .* did you mean .*train"):
+    with pytest.raises(DataError, match=r"format None .* did you mean .*train"):
         open_dataset(folder.parent)
 
 

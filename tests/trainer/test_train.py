@@ -108,6 +108,20 @@ def test_a_signal_stops_after_the_step_and_loses_nothing(
     assert losses(stopped.out) == losses(config.out)
 
 
+def test_a_signal_after_the_last_save_is_saved_too(config: RunConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    save = Trainer.save
+
+    def signalled(self: Trainer) -> Path:
+        path = save(self)
+        signal.raise_signal(signal.SIGTERM)
+        return path
+
+    trainer = Trainer(config)
+    monkeypatch.setattr(Trainer, "save", signalled)
+    assert trainer.run().stopped_by == "SIGTERM"
+    assert [path.name for path in (Path(config.out) / "checkpoints").iterdir()] == ["step-00000002.pt"]
+
+
 def test_a_loss_that_is_no_number_stops_before_the_weights_change(config: RunConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     trainer = Trainer(config)
     true_loss = train_module.batch_loss
