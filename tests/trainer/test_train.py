@@ -108,7 +108,7 @@ def test_a_signal_stops_after_the_step_and_loses_nothing(
     assert losses(stopped.out) == losses(config.out)
 
 
-def test_a_signal_after_the_last_save_is_saved_too(config: RunConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_signal_while_saving_waits_for_the_file(config: RunConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     save = Trainer.save
 
     def signalled(self: Trainer) -> Path:
