@@ -35,7 +35,7 @@ status inspect report verify: $(venv)/.base
 
 train: $(venv)/.train
 	@$(bin)/python -m trainer --data $(out)/$(recipe)/dataset/train --validation $(out)/$(recipe)/dataset/validation \
-		--tokenizer $(out)/$(recipe)/tokenizer/tokenizer.json --model $(model) $(if $(steps),--steps $(steps)) --out $(out)/$(recipe)/trained-$(model)
+		--tokenizer $(out)/$(recipe)/tokenizer/tokenizer.json --model $(model) $(if $(steps),--steps $(steps)) --out $(out)/$(recipe)/trained-$(model) --resume
 
 test: $(venv)/.dev $(venv)/.train
 	@$(bin)/python -m pytest
