@@ -17,6 +17,7 @@ from typing import Any
 from pipeline import registry
 from pipeline.errors import Mistake, RecipeError
 from pipeline.located import Located, Path
+from pipeline.profiles import choose
 from pipeline.registry import Step, did_you_mean
 
 #: Stages whose arguments a recipe may set at its top level, under the stage's own name.
@@ -24,8 +25,6 @@ SETTINGS = ("signatures", "dedupe", "quality_model", "tokenizer", "tokenize", "m
 #: Arguments of stages that the plan fills in from the rest of the recipe.
 FILLED = {"tokenizer": ("shares",), "mix": ("shares", "max_epochs")}
 TOP_KEYS = ("name", "about", "seed", "part_bytes", "sources", "decontaminate", "profiles", "default_profile", *SETTINGS)
-#: The profile for a user's own sources, where a recipe has one.
-OWN = "local"
 #: Input files smaller than this share a part with their neighbours, unless the recipe says otherwise.
 PART_BYTES = 16_000_000
 SOURCE_KEYS = ("about", "share", "max_epochs", "floor", "inputs", "extract", "filters", "quality")
@@ -109,72 +108,11 @@ def parse_recipe(
     if not isinstance(doc.value, dict):
         doc.mistake((), "a recipe is a mapping of keys, and this is none")
         raise RecipeError(name, doc.mistakes)
-    own = OWN if user_sources and OWN in (doc.value.get("profiles") or ()) else None
-    chosen = _choose_profile(doc, profile or own)
-    known = set(_names(doc))
-    for key, value in (overrides or {}).items():
-        doc.override(tuple(key.split(".")), value)
-        if key.partition(".")[0] in ("profiles", "default_profile"):
-            doc.mistake(tuple(key.split(".")), "a profile is chosen with --profile, and its keys are set where they end up")
-    for name in sorted(set(_names(doc)) - known):
-        doc.mistake(("sources", name), f"--set: the recipe has no source {name!r}{did_you_mean(name, sorted(known))}")
-    _check_source_names(doc)
-    if own and chosen != own:
-        doc.mistake(("profiles",), f"own sources go with the profile {own!r}, not with {chosen!r}")
-    if user_sources:
-        _use_own_sources(doc, user_sources)
+    chosen = choose(doc, profile, overrides or {}, user_sources or {})
     recipe = _Parser(doc).recipe(chosen)
     if doc.mistakes:
         raise RecipeError(name, doc.mistakes)
     return recipe
-
-
-def _choose_profile(doc: Located, profile: str | None) -> str:
-    profiles = doc.value.get("profiles") if doc.value.get("profiles") is not None else {}
-    if not isinstance(profiles, dict):
-        doc.mistake(("profiles",), "profiles are a mapping of names")
-        return ""
-    chosen = profile or doc.value.get("default_profile") or next(iter(profiles), "")
-    if chosen and chosen not in profiles:
-        doc.mistake(("profiles",), f"no profile is called {chosen!r}{did_you_mean(str(chosen), list(profiles))}")
-        raise RecipeError(doc.name, doc.mistakes)
-    if chosen:
-        doc.merge((), ("profiles", chosen))
-    return str(chosen)
-
-
-#: Settings that name sources: a list of names, or a mapping by name.
-NAMING = (("dedupe", "priority"), ("dedupe", "max_removed"), ("quality_model", "positive"), ("quality_model", "negative"))
-
-
-def _names(doc: Located) -> list[str]:
-    sources = doc.value.get("sources")
-    return list(sources) if isinstance(sources, dict) else []
-
-
-def _check_source_names(doc: Located) -> None:
-    """A setting that names a source names one of the recipe's."""
-    known = _names(doc)
-    for stage, key in NAMING:
-        settings = doc.value.get(stage)
-        named = settings.get(key) if isinstance(settings, dict) else None
-        for name in named if isinstance(named, list | dict) else ():
-            if name not in known:
-                doc.mistake((stage, key), f"the recipe has no source {name!r}{did_you_mean(str(name), known)}")
-
-
-def _use_own_sources(doc: Located, user_sources: Mapping[str, Sequence[str]]) -> None:
-    sources = doc.value.get("sources")
-    if not isinstance(sources, dict):
-        return
-    for name in user_sources:
-        if name not in sources:
-            doc.mistake(("sources",), f"the recipe has no source {name!r}{did_you_mean(name, list(sources))}")
-    for name in list(sources):
-        if name in user_sources and isinstance(sources[name], dict):
-            sources[name]["inputs"] = [{"fetch": {"files": {"paths": list(user_sources[name])}}, "read": "any"}]
-        elif name not in user_sources:
-            del sources[name]
 
 
 class _Parser:

@@ -14,34 +14,19 @@ import pyarrow as pa
 
 from pipeline.errors import StorageError
 
-#: One undecoded document. `format` names the extractor that can read `content`; `meta` is a JSON object.
-RAW = pa.schema(
-    [
-        pa.field("id", pa.string(), nullable=False),
-        pa.field("content", pa.large_binary(), nullable=False),
-        pa.field("format", pa.string(), nullable=False),
-        pa.field("source", pa.string(), nullable=False),
-        pa.field("url", pa.string()),
-        pa.field("lang", pa.string()),
-        pa.field("licence", pa.string()),
-        pa.field("date", pa.string()),
-        pa.field("meta", pa.string()),
-    ]
-)
+#: What is known of a document beside its content: any of it may be null. `meta` is a JSON object.
+_FACTS = [pa.field(name, pa.string()) for name in ("url", "lang", "licence", "date", "meta")]
+
+
+def _text(name: str) -> pa.Field:
+    return pa.field(name, pa.string(), nullable=False)
+
+
+#: One undecoded document. `format` names the extractor that can read `content`.
+RAW = pa.schema([_text("id"), pa.field("content", pa.large_binary(), nullable=False), _text("format"), _text("source"), *_FACTS])
 
 #: One document of text. `id` is 32 hex digits, a stable hash of source and locator (see `document_id`).
-DOC = pa.schema(
-    [
-        pa.field("id", pa.string(), nullable=False),
-        pa.field("text", pa.large_string(), nullable=False),
-        pa.field("source", pa.string(), nullable=False),
-        pa.field("url", pa.string()),
-        pa.field("lang", pa.string()),
-        pa.field("licence", pa.string()),
-        pa.field("date", pa.string()),
-        pa.field("meta", pa.string()),
-    ]
-)
+DOC = pa.schema([_text("id"), pa.field("text", pa.large_string(), nullable=False), _text("source"), *_FACTS])
 
 #: What is kept of a dropped document: why, by which step, what was measured (JSON), and the first characters.
 REJECT = pa.schema(
@@ -72,13 +57,9 @@ DECISION = pa.schema(
 TOKENIZED = pa.schema(
     [
         pa.field("key", pa.uint64(), nullable=False),
-        pa.field("id", pa.string(), nullable=False),
-        pa.field("source", pa.string(), nullable=False),
-        pa.field("url", pa.string()),
-        pa.field("lang", pa.string()),
-        pa.field("licence", pa.string()),
-        pa.field("date", pa.string()),
-        pa.field("meta", pa.string()),
+        _text("id"),
+        _text("source"),
+        *_FACTS,
         pa.field("n_tokens", pa.int64(), nullable=False),
         pa.field("ids", pa.large_list(pa.field("element", pa.uint32(), nullable=False)), nullable=False),
     ]

@@ -28,6 +28,7 @@ LADDER: tuple[tuple[str, ...], ...] = (
         "pipeline.compat",
     ),
     ("pipeline.stages",),
+    ("pipeline.profiles",),
     ("pipeline.recipe",),
     ("pipeline.download",),
     ("pipeline.plan", "pipeline.estimate"),
