@@ -80,7 +80,7 @@ class Lines:
     def end(self, ran: list[str], reused: list[str]) -> None:
         self._stop()
         took = f"{time.monotonic() - self._start:6.1f} s" if ran else "   done  "
-        tail = f"{len(reused)} of {len(ran) + len(reused)} stages as they were" if ran and reused else ""
+        tail = f"ran {', '.join(ran)}; {len(reused)} as they were" if ran and reused else ""
         facts = ", ".join(fact for fact in (f"{self._tasks} tasks" if ran else "nothing to do", self._rate(), tail) if fact)
         self.console.print(f"{self._wave:<14} {took}  {facts}")
 
