@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -133,20 +134,20 @@ def _fields(file: str, content: str) -> Iterator[tuple[str, str]]:
 
 
 def _items(kind: str, content: str) -> Iterator[tuple[int, Any]]:
-    """(line or position, value) of every item."""
+    """(line or position, value) of every item. Lines end at "\\n": JSON may hold U+2028 and its like as they are."""
     if kind == "csv":
-        reader = csv.reader(content.splitlines(keepends=True), strict=True)
+        reader = csv.reader(io.StringIO(content, newline=""), strict=True)
         line = 1
         for row in reader:
             yield line, row
             line = reader.line_num + 1
     elif kind == "jsonl":
-        yield from ((line, json.loads(text)) for line, text in enumerate(content.splitlines(), 1) if text.strip())
+        yield from ((line, json.loads(text)) for line, text in enumerate(content.split("\n"), 1) if text.strip())
     elif kind == "json":
         value = json.loads(content)
         yield from enumerate(value if isinstance(value, list) else [value], 1)
     elif kind == "txt":
-        yield from enumerate(content.splitlines(), 1)
+        yield from enumerate(content.split("\n"), 1)
     else:
         raise ValueError("evaluation files are jsonl, json, csv or txt, also with .gz")
 

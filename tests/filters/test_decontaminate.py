@@ -166,3 +166,13 @@ def test_published_evaluations_are_found_in_documents_and_not_in_novels(corpus: 
     found = searched([*planted, *novels], *evals)
     assert found.reasons.to_pylist() == ["decontaminate:overlap"] * 3 + [None] * 3
     assert found.signals["hit"].to_pylist()[:3] == ["test.jsonl:1", "HumanEval.jsonl.gz:1", "TruthfulQA.csv:3"]
+
+
+@pytest.mark.parametrize("separator", ["\u2028", "\u2029", "\u0085"])
+def test_json_lines_end_at_newlines_alone(separator: str, tmp_path: Path) -> None:
+    question = sentence("separated", 20)
+    evals = tmp_path / "exam.jsonl"
+    evals.write_text(json.dumps({"question": f"one{separator}two"}, ensure_ascii=False) + "\n", "utf-8")
+    with open(evals, "a", encoding="utf-8") as file:
+        file.write(json.dumps({"question": question}) + "\n")
+    assert outcome(searched([around(question)], evals))[0][0] == "decontaminate:overlap"
