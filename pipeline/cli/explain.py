@@ -9,7 +9,7 @@ from typing import Any
 from rich.text import Text
 
 from pipeline.cli.output import console, print_json
-from pipeline.explain import Story
+from pipeline.explain import MOST, Story
 
 
 def show_stories(stories: Sequence[Story], as_json: bool) -> None:
@@ -24,6 +24,8 @@ def show_stories(stories: Sequence[Story], as_json: bool) -> None:
         for event in story.events:
             out.print(Text(f"  {event.stage:<10} {event.verdict:<8} {event.reason} {_facts(event.facts)}".rstrip()), soft_wrap=True)
         out.print(Text("  " + json.dumps(story.excerpt[:160], ensure_ascii=False)), soft_wrap=True)
+    if len(stories) == MOST:
+        out.print(f"These are the first {MOST} found, there may be more: be more exact.", soft_wrap=True)
 
 
 def _facts(facts: Mapping[str, Any]) -> str:

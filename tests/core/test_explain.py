@@ -8,7 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from pipeline.explain import Story, explain
+from pipeline.cli.explain import show_stories
+from pipeline.explain import MOST, Story, explain
 from pipeline.runfiles import RunFiles
 from pipeline.storage import Folder
 from pipeline.verify import verify_accounts
@@ -101,3 +102,10 @@ def test_the_accounts_join_to_the_end_and_show_a_loss_there(run: Folder, tmp_pat
     wrong = [check for check in verify_accounts(lost) if not check.holds]
     assert [check.name for check in wrong] == ["documents on the way to pack"]
     assert "lost" in wrong[0].problem
+
+
+def test_a_long_list_says_that_it_is_cut(tiny: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    stories = explain(Folder(str(tiny / "mix-v1")), ".html")
+    assert len(stories) == MOST
+    show_stories(stories, as_json=False)
+    assert f"the first {MOST} found" in capsys.readouterr().out
