@@ -30,6 +30,7 @@ from datatrove.pipeline.dedup.minhash import MinhashDedupBuckets, MinhashDedupCl
 from datatrove.utils.logging import logger
 from datatrove.utils.word_tokenizers import WordTokenizer
 
+from pipeline.compat.datatrove import WhitespaceWords
 from pipeline.job import Committed, TaskResult
 from pipeline.kernels.minhash import sketch
 from pipeline.kernels.shingles import shingle_sets
@@ -54,17 +55,8 @@ class Result:
     unlike: int | None = None
 
 
-class WhiteSpaceWords(WordTokenizer):
-    """datatrove's interface to `str.split`."""
-
-    def word_tokenize(self, text: str) -> list[str]:
-        return text.split()
-
-    def sent_tokenize(self, text: str) -> list[str]:
-        return text.splitlines()
-
-    def span_tokenize(self, text: str) -> list[tuple[int, int]]:
-        raise NotImplementedError
+class PeerWords(WhitespaceWords, WordTokenizer):  # type: ignore[misc]
+    """Our words, as the kind of object that datatrove's MinHash asks for."""
 
 
 def made_up(count: int) -> list[str]:
@@ -139,7 +131,7 @@ def datatrove(texts: Sequence[str], out: Path) -> tuple[float, float, dict[int, 
     """The same of datatrove's three stages; the document it keeps of a cluster is the twin of the others."""
     documents = [Document(text=text, id=str(number)) for number, text in enumerate(texts)]
     start = time.perf_counter()
-    MinhashDedupSignature(str(out / "signatures"), language=WhiteSpaceWords()).run(iter(documents))
+    MinhashDedupSignature(str(out / "signatures"), language=PeerWords()).run(iter(documents))
     signing = time.perf_counter() - start
     buckets = MinhashDedupBuckets(str(out / "signatures"), str(out / "buckets"))
     for rank in range(BANDS):

@@ -198,8 +198,14 @@ def expand(paths: Sequence[str]) -> list[str]:
 
 def sha256_of(path: str) -> str:
     """The SHA-256 of a file at a path or URL, read in pieces."""
-    digest = hashlib.sha256()
     with fsspec.open(path, "rb") as file:
-        while piece := file.read(1 << 20):
-            digest.update(piece)
-    return digest.hexdigest()
+        return measured(file)[1]
+
+
+def measured(file: IO[bytes]) -> tuple[int, str]:
+    """Bytes and SHA-256 of what is left in an open file, read in pieces."""
+    digest, size = hashlib.sha256(), 0
+    while piece := file.read(1 << 20):
+        digest.update(piece)
+        size += len(piece)
+    return size, digest.hexdigest()

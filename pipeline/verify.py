@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from pipeline.errors import StorageError
 from pipeline.job import Committed
 from pipeline.report import Report
 from pipeline.runfiles import RunFiles
-from pipeline.storage import Folder
+from pipeline.storage import Folder, measured
 from pipeline.writing import FileEntry
 
 #: The stages that every document passes, in order (quality only where its source asks for it): the accounts must join.
@@ -67,18 +66,10 @@ def _unbalanced(stage: Committed) -> str:
 
 def _damage(stage: Committed, entry: FileEntry) -> str:
     try:
-        size, digest = _hashed(stage.folder, entry.name)
+        with stage.folder.open(entry.name) as file:
+            size, digest = measured(file)
     except StorageError as error:
         return str(error)
     if size != entry.bytes:
         return f"{stage.folder.path(entry.name)}: {size:,} bytes, its manifest says {entry.bytes:,}"
     return "" if digest == entry.sha256 else f"{stage.folder.path(entry.name)}: its content is not what its manifest says"
-
-
-def _hashed(folder: Folder, name: str) -> tuple[int, str]:
-    digest, size = hashlib.sha256(), 0
-    with folder.open(name) as file:
-        while piece := file.read(1 << 20):
-            digest.update(piece)
-            size += len(piece)
-    return size, digest.hexdigest()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from pipeline.errors import ShardError, StorageError
 from pipeline.shards.layout import Manifest, dataset_digest
 from pipeline.shards.read import Dataset, ShardReader, open_dataset
 from pipeline.shards.write import buffers_of
-from pipeline.storage import Folder
+from pipeline.storage import Folder, measured
 
 
 @dataclass(frozen=True)
@@ -67,16 +66,14 @@ def _shard(dataset: Dataset, shard: ShardReader) -> Iterator[str]:
 
 
 def _damage(shard: ShardReader, name: str, sha256: str) -> Iterator[str]:
-    digest = hashlib.sha256()
     try:
         with shard.folder.open(name) as file:
-            while piece := file.read(1 << 20):
-                digest.update(piece)
+            _, found = measured(file)
     except StorageError as error:
         yield str(error)
         return
-    if digest.hexdigest() != sha256:
-        yield f"{shard.folder.path(name)}: damaged: its SHA-256 is {digest.hexdigest()[:16]}…, the manifest says {sha256[:16]}…"
+    if found != sha256:
+        yield f"{shard.folder.path(name)}: damaged: its SHA-256 is {found[:16]}…, the manifest says {sha256[:16]}…"
 
 
 def _layout(shard: ShardReader) -> Iterator[str]:
