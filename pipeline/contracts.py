@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import pyarrow as pa
 
@@ -60,6 +60,15 @@ class Extracted:
     facts: Mapping[str, pa.Array] = field(default_factory=dict)
 
 
+class Bound(NamedTuple):
+    """What `rule` asks of a signal: that it be `op` `value`; a rule with several values says them in words."""
+
+    rule: str
+    signal: str
+    op: Literal[">=", "<=", "<"]
+    value: float | str
+
+
 @dataclass(frozen=True)
 class Verdicts:
     """What a filter says of a DOC batch, row by row.
@@ -68,6 +77,7 @@ class Verdicts:
     `text`: the edited texts (large_string) of a filter that edits; null array = unchanged.
     `edits`: how many edits of each kind were made, for the report.
     `facts` replaces descriptive columns of DOC (lang, date, url, licence) by what was found; a null there leaves them.
+    `bounds`: what the rules asked of the signals, the same for every batch, an empty one too.
     """
 
     reasons: pa.Array
@@ -75,6 +85,7 @@ class Verdicts:
     text: pa.Array | None = None
     edits: Mapping[str, int] = field(default_factory=dict)
     facts: Mapping[str, pa.Array] = field(default_factory=dict)
+    bounds: tuple[Bound, ...] = ()
 
 
 @dataclass(frozen=True, order=True)

@@ -2,16 +2,19 @@
 
 RAW   what a source reads: undecoded bytes of one document, and what is known of it
 DOC   what extraction makes of it: text, one row per document
-Signal columns (what a filter measured) are appended to DOC as `filter.signal`.
+Signal columns (what a filter measured) are appended to DOC as `filter.signal`; the field's metadata hold the rules' bounds.
 Texts are `large_string`: one offset width everywhere, so that a part may hold more than 2 GiB.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
+from collections.abc import Iterable
 
 import pyarrow as pa
 
+from pipeline.contracts import Bound
 from pipeline.errors import StorageError
 
 #: What is known of a document beside its content: any of it may be null. `meta` is a JSON object.
@@ -68,8 +71,10 @@ TOKENIZED = pa.schema(
 #: The descriptive columns of DOC, without its text: what later stages carry so that a token can be traced.
 DOC_FACTS = ("id", "source", "url", "lang", "licence", "date", "meta")
 
+_BOUNDS = b"bounds"
+
 #: Length in characters of the excerpt kept of a dropped document.
-EXCERPT_CHARS = 300
+EXCERPT_CHARS = 500
 
 
 def conform(batch: pa.RecordBatch, schema: pa.Schema, *, extra: bool = False) -> pa.RecordBatch:
@@ -101,6 +106,17 @@ def _column(batch: pa.RecordBatch, field: pa.Field) -> pa.Array:
     if not field.nullable and column.null_count:
         raise StorageError(f"column {field.name!r} holds {column.null_count} nulls: every row needs a value")
     return column
+
+
+def signal_field(name: str, kind: pa.DataType, bounds: Iterable[Bound] = ()) -> pa.Field:
+    """The field of a signal column, with the bounds on it in its metadata: a docs file says what its numbers were held to."""
+    listed = [[bound.rule, bound.op, bound.value] for bound in bounds]
+    return pa.field(name, kind, metadata={_BOUNDS: json.dumps(listed)} if listed else None)
+
+
+def bounds_on(field: pa.Field) -> list[tuple[str, str, float | str]]:
+    """The (rule, op, value) of every bound on a signal column that `signal_field` made."""
+    return [(rule, op, value) for rule, op, value in json.loads((field.metadata or {}).get(_BOUNDS, b"[]"))]
 
 
 def document_id(source: str, locator: str) -> str:

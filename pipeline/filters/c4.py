@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 
 import pyarrow as pa
@@ -10,7 +11,7 @@ import pyarrow as pa
 from pipeline import registry
 from pipeline.contracts import Verdicts
 from pipeline.filters.files import read_texts
-from pipeline.filters.rules import Rules, signals
+from pipeline.filters.rules import Rules
 from pipeline.kernels import c4 as kernel
 from pipeline.kernels.arrow import large_strings, texts
 from pipeline.kernels.phrases import Flanked, Phrases, flanked, phrases
@@ -63,13 +64,13 @@ def c4(
     offsets, data, counts = kernel.clean_pages(column, asked, looked_for, _bad_words(tuple(bad_words)))
     measured = {"lines": counts[:, kernel.KEPT], "sentences": counts[:, kernel.SENTENCES]}
     measured["lines_dropped"] = counts[:, list(_LINE_EDITS.values())].sum(axis=1)
-    rules = Rules("c4", docs.num_rows)
+    rules = Rules("c4", docs.num_rows, measured)
     for rule, group in (("lorem_ipsum", kernel.LOREM), ("curly_bracket", kernel.CURLY), ("bad_words", kernel.BAD)):
         rules.drop(rule, counts[:, kernel.PAGE] == group)
-    rules.at_least("few_sentences", measured["sentences"], min_sentences)
+    rules.at_least("few_sentences", "sentences", min_sentences)
     edits = {**_LINE_EDITS, "citations": kernel.CITATIONS}
     made = {name: int(counts[rules.kept, at].sum()) for name, at in edits.items()}
-    return Verdicts(rules.reasons(), signals(measured), large_strings(offsets, data), made)
+    return replace(rules.verdicts(), text=large_strings(offsets, data), edits=made)
 
 
 @lru_cache(maxsize=16)

@@ -6,7 +6,7 @@ import pyarrow as pa
 
 from pipeline import registry
 from pipeline.contracts import Verdicts
-from pipeline.filters.rules import Rules, ratio, signals
+from pipeline.filters.rules import Rules, ratio
 from pipeline.kernels import words as kernel
 from pipeline.kernels.arrow import texts
 
@@ -30,8 +30,8 @@ def code(
         "mean_line": ratio(counts[kernel.LINE_CHARS], counts[kernel.TEXT_LINES]),
         "alnum": ratio(counts[kernel.ALNUM_CHARS], counts[kernel.CHARS]),
     }
-    rules = Rules("code", docs.num_rows)
-    rules.at_most("long_line", measured["longest_line"], max_longest_line)
-    rules.at_most("long_lines", measured["mean_line"], max_mean_line)
-    rules.at_least("few_alnum", measured["alnum"], min_alnum)
-    return Verdicts(rules.reasons(), signals(measured))
+    rules = Rules("code", docs.num_rows, measured)
+    rules.at_most("long_line", "longest_line", max_longest_line)
+    rules.at_most("long_lines", "mean_line", max_mean_line)
+    rules.at_least("few_alnum", "alnum", min_alnum)
+    return rules.verdicts()

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from pipeline import registry
-from pipeline.contracts import Verdicts
+from pipeline.contracts import Bound, Verdicts
 from pipeline.errors import SourceError
 from pipeline.filters.files import read_texts
 from pipeline.filters.rules import Rules, ratio
@@ -52,12 +52,15 @@ def decontaminate(
     rules = Rules("decontaminate", docs.num_rows)
     if not evals:
         kinds = {"overlap": pa.int64(), "share": pa.float64(), "hit": pa.string()}
-        return Verdicts(rules.reasons(), {name: pa.nulls(docs.num_rows, kind) for name, kind in kinds.items()})
+        return replace(rules.verdicts(), signals={name: pa.nulls(docs.num_rows, kind) for name, kind in kinds.items()})
     index = _index(tuple(evals), ngram, max_items)
     found = index.look_up(texts(docs.column("text")), min_share or 0.0, min_overlap)
     rules.drop("overlap", found.dropped)
     hit = pa.array([index.names[field] if field >= 0 else None for field in found.field.tolist()], pa.string())
-    return Verdicts(rules.reasons(), {"overlap": pa.array(found.overlap), "share": pa.array(found.share), "hit": hit})
+    bounds = (Bound("overlap", "share", "<", min_share or 0.0),)
+    return Verdicts(
+        rules.verdicts().reasons, {"overlap": pa.array(found.overlap), "share": pa.array(found.share), "hit": hit}, bounds=bounds
+    )
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import pyarrow as pa
 
 from pipeline import registry
 from pipeline.contracts import Verdicts
-from pipeline.filters.rules import Rules, ratio, signals
+from pipeline.filters.rules import Rules, ratio
 from pipeline.kernels import lines as kernel
 from pipeline.kernels.arrow import texts
 
@@ -40,10 +40,10 @@ def fineweb(
         "dup_chars": ratio(counts[kernel.DUP_CHARS], counts[kernel.TEXT_CHARS]),
         "newlines": ratio(counts[kernel.NEWLINES], counts[kernel.SHAPE_WORDS]),
     }
-    rules = Rules("fineweb", docs.num_rows)
+    rules = Rules("fineweb", docs.num_rows, measured)
     rules.drop("empty", lines == 0)
-    rules.at_least("ended_lines", measured["ended_lines"], min_ended_lines)
-    rules.at_most("short_lines", measured["short_lines"], max_short_lines)
-    rules.at_most("dup_chars", measured["dup_chars"], max_dup_chars)
-    rules.at_most("newlines", measured["newlines"], max_newlines)
-    return Verdicts(rules.reasons(), signals(measured))
+    rules.at_least("ended_lines", "ended_lines", min_ended_lines)
+    rules.at_most("short_lines", "short_lines", max_short_lines)
+    rules.at_most("dup_chars", "dup_chars", max_dup_chars)
+    rules.at_most("newlines", "newlines", max_newlines)
+    return rules.verdicts()

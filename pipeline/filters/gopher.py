@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from pipeline import registry
 from pipeline.contracts import Verdicts
-from pipeline.filters.rules import Rules, ratio, signals
+from pipeline.filters.rules import Rules, ratio
 from pipeline.kernels import words as kernel
 from pipeline.kernels.arrow import encoded, texts
 
@@ -57,15 +57,15 @@ def gopher_quality(
         "letter_words": ratio(counts[kernel.LETTER_WORDS], words),
         "stop_words": counts[kernel.STOP_WORDS],
     }
-    rules = Rules("gopher_quality", docs.num_rows)
-    rules.at_least("short", measured["words"], min_words)
-    rules.at_most("long", measured["words"], max_words)
-    rules.at_least("short_words", measured["mean_word"], min_mean_word)
-    rules.at_most("long_words", measured["mean_word"], max_mean_word)
-    rules.at_most("hashes", measured["hashes"], max_hashes)
-    rules.at_most("ellipses", measured["ellipses"], max_ellipses)
-    rules.at_most("bullet_lines", measured["bullet_lines"], max_bullet_lines)
-    rules.at_most("ellipsis_lines", measured["ellipsis_lines"], max_ellipsis_lines)
-    rules.at_least("letter_words", measured["letter_words"], min_letter_words)
-    rules.at_least("stop_words", measured["stop_words"], min_stop_words)
-    return Verdicts(rules.reasons(), signals(measured))
+    rules = Rules("gopher_quality", docs.num_rows, measured)
+    rules.at_least("short", "words", min_words)
+    rules.at_most("long", "words", max_words)
+    rules.at_least("short_words", "mean_word", min_mean_word)
+    rules.at_most("long_words", "mean_word", max_mean_word)
+    rules.at_most("hashes", "hashes", max_hashes)
+    rules.at_most("ellipses", "ellipses", max_ellipses)
+    rules.at_most("bullet_lines", "bullet_lines", max_bullet_lines)
+    rules.at_most("ellipsis_lines", "ellipsis_lines", max_ellipsis_lines)
+    rules.at_least("letter_words", "letter_words", min_letter_words)
+    rules.at_least("stop_words", "stop_words", min_stop_words)
+    return rules.verdicts()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -13,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline import registry
-from pipeline.contracts import Verdicts
+from pipeline.contracts import Bound, Verdicts
 from pipeline.errors import SourceError
 from pipeline.filters.rules import Rules
 from pipeline.storage import expand
@@ -50,7 +51,9 @@ def language(
     rules = Rules("language", docs.num_rows)
     rules.drop("other", np.array([label not in bounds for label in labels], np.bool_))
     rules.drop("unsure", scores < np.array([bounds.get(label, 0.0) for label in labels]))
-    return Verdicts(rules.reasons(), {"lang": lang, "score": pa.array(scores)}, facts={"lang": lang})
+    asked = Bound("unsure", "score", ">=", ", ".join(f"{label} {bound:g}" for label, bound in sorted(bounds.items())))
+    signals = {"lang": lang, "score": pa.array(scores)}
+    return replace(rules.verdicts(), signals=signals, facts={"lang": lang}, bounds=(asked,))
 
 
 def _excerpt(text: str, chars: int) -> str:

@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from pipeline import registry
 from pipeline.contracts import Verdicts
-from pipeline.filters.rules import Rules, signals
+from pipeline.filters.rules import Rules
 from pipeline.kernels.arrow import texts
 from pipeline.kernels.words import number_of_words
 
@@ -29,9 +29,9 @@ def length(
     """
     text = docs.column("text")
     measured = {"chars": np.asarray(pc.utf8_length(text), np.int64), "words": number_of_words(texts(text))}
-    rules = Rules("length", docs.num_rows)
-    rules.at_least("few_chars", measured["chars"], min_chars)
-    rules.at_most("many_chars", measured["chars"], max_chars)
-    rules.at_least("few_words", measured["words"], min_words)
-    rules.at_most("many_words", measured["words"], max_words)
-    return Verdicts(rules.reasons(), signals(measured))
+    rules = Rules("length", docs.num_rows, measured)
+    rules.at_least("few_chars", "chars", min_chars)
+    rules.at_most("many_chars", "chars", max_chars)
+    rules.at_least("few_words", "words", min_words)
+    rules.at_most("many_words", "words", max_words)
+    return rules.verdicts()

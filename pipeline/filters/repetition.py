@@ -6,7 +6,7 @@ import pyarrow as pa
 
 from pipeline import registry
 from pipeline.contracts import Verdicts
-from pipeline.filters.rules import Rules, ratio, signals
+from pipeline.filters.rules import Rules, ratio
 from pipeline.kernels import repetition as kernel
 from pipeline.kernels.arrow import texts
 
@@ -66,7 +66,7 @@ def gopher_repetition(
         "dup_9gram": max_dup_9gram,
         "dup_10gram": max_dup_10gram,
     }
-    rules = Rules("gopher_repetition", docs.num_rows)
-    for rule, values in measured.items():
-        rules.at_most(rule, values, bounds[rule])
-    return Verdicts(rules.reasons(), signals(measured))
+    rules = Rules("gopher_repetition", docs.num_rows, measured)
+    for rule, bound in bounds.items():
+        rules.at_most(rule, rule, bound)
+    return rules.verdicts()

@@ -8,26 +8,35 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from pipeline.contracts import Bound, Verdicts
+
 Numbers = npt.NDArray[np.int64] | npt.NDArray[np.float64]
 
 
 class Rules:
-    """The rules of one filter over a batch, asked in order. A bound of None turns its rule off."""
+    """The rules of one filter over a batch of documents, asked in order. A bound of None turns its rule off.
 
-    def __init__(self, filter_name: str, rows: int) -> None:
+    `measured` are the numbers per document, by signal: counts int64, ratios float64.
+    """
+
+    def __init__(self, filter_name: str, rows: int, measured: Mapping[str, Numbers] | None = None) -> None:
         self._filter = filter_name
+        self._measured = dict(measured or {})
         self._names: list[str] = []
+        self._bounds: list[Bound] = []
         self._broken = np.full(rows, -1, np.int32)
 
-    def at_least(self, rule: str, values: Numbers, bound: float | None) -> None:
-        """Drop documents whose value is below `bound`."""
+    def at_least(self, rule: str, signal: str, bound: float | None) -> None:
+        """Drop documents whose `signal` is below `bound`."""
         if bound is not None:
-            self.drop(rule, values < bound)
+            self._bounds.append(Bound(rule, signal, ">=", bound))
+            self.drop(rule, self._measured[signal] < bound)
 
-    def at_most(self, rule: str, values: Numbers, bound: float | None) -> None:
-        """Drop documents whose value is above `bound`."""
+    def at_most(self, rule: str, signal: str, bound: float | None) -> None:
+        """Drop documents whose `signal` is above `bound`."""
         if bound is not None:
-            self.drop(rule, values > bound)
+            self._bounds.append(Bound(rule, signal, "<=", bound))
+            self.drop(rule, self._measured[signal] > bound)
 
     def drop(self, rule: str, where: npt.NDArray[np.bool_]) -> None:
         """Drop the documents of a mask, unless an earlier rule has."""
@@ -39,17 +48,14 @@ class Rules:
         """Which documents have broken no rule so far."""
         return self._broken < 0
 
-    def reasons(self) -> pa.Array:
-        """One reason per row ("FILTER:rule"), null where no rule is broken."""
+    def verdicts(self) -> Verdicts:
+        """One reason per row ("FILTER:rule"), null where no rule is broken; the signals, and the bounds on them."""
         names = pa.array(self._names, pa.string())
-        return names.take(pa.array(self._broken, pa.int32(), mask=self.kept))
+        reasons = names.take(pa.array(self._broken, pa.int32(), mask=self.kept))
+        signals = {name: pa.array(values) for name, values in self._measured.items()}
+        return Verdicts(reasons, signals, bounds=tuple(self._bounds))
 
 
 def ratio(part: Numbers, whole: Numbers) -> npt.NDArray[np.float64]:
     """part / whole, and 0 where the whole is 0."""
     return np.divide(part, whole, out=np.zeros(len(part)), where=whole != 0)
-
-
-def signals(columns: Mapping[str, Numbers]) -> dict[str, pa.Array]:
-    """Measured columns as Arrow: counts int64, ratios float64."""
-    return {name: pa.array(values) for name, values in columns.items()}

@@ -17,13 +17,13 @@ from pipeline.errors import TokenmillError
 from pipeline.job import Job
 from pipeline.registry import Step, bind, stage
 from pipeline.report import Report
-from pipeline.schema import DOC, EXCERPT_CHARS, REJECT, conform
+from pipeline.schema import DOC, EXCERPT_CHARS, REJECT, conform, signal_field
 
 #: Documents go through all steps in runs of at most so many bytes of text: few calls, and memory that stays within bounds.
 RUN_BYTES = 8 << 20
 
 
-@stage("filter", each="extract")
+@stage("filter", version=2, each="extract")
 def filter_documents(job: Job, *, steps: Sequence[Mapping[str, Any]] = ()) -> Report:
     """Drop and edit one part's documents by `steps`, filters in order, each {"name", "args"}.
 
@@ -150,7 +150,8 @@ def _with_empty(label: str, before: pa.RecordBatch, after: pa.RecordBatch, verdi
 
 def _with_signals(label: str, batch: pa.RecordBatch, verdicts: Verdicts) -> pa.RecordBatch:
     for name, values in verdicts.signals.items():
-        batch = batch.append_column(f"{label}.{name}", values)
+        asked = [bound for bound in verdicts.bounds if bound.signal == name]
+        batch = batch.append_column(signal_field(f"{label}.{name}", values.type, asked), values)
     return batch
 
 

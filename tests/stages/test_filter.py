@@ -18,7 +18,7 @@ from pipeline.contracts import Task, Verdicts
 from pipeline.errors import SourceError, StorageError
 from pipeline.job import Committed, TaskResult
 from pipeline.report import Report
-from pipeline.schema import DOC, EXCERPT_CHARS, REJECT, document_id
+from pipeline.schema import DOC, EXCERPT_CHARS, REJECT, bounds_on, document_id
 from pipeline.stages import filter as stage
 from pipeline.storage import Folder
 from pipeline.worker import LocalStage
@@ -226,3 +226,12 @@ def test_the_bytes_do_not_depend_on_how_the_rows_were_cut(tmp_path: Path, monkey
         written.append([(entry.name, entry.sha256) for entry in done.files()])
         assert len({row["reason"] for row in rows(done, "rejects")}) > 3
     assert written[0] == written[1] == written[2]
+
+
+def test_a_docs_file_says_what_its_numbers_were_held_to(tmp_path: Path) -> None:
+    for texts in (("two words",), ()):
+        folder = tmp_path / str(len(texts))
+        done = filtered(folder, extracted(folder, *texts), step("length", min_words=2, max_words=9), "length")
+        schema = done.folder.table(done.files("docs")[0].name).schema
+        assert bounds_on(schema.field("length.words")) == [("few_words", ">=", 2), ("many_words", "<=", 9)]
+        assert bounds_on(schema.field("length_2.words")) == bounds_on(schema.field("id")) == []
