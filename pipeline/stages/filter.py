@@ -23,13 +23,13 @@ from pipeline.schema import DOC, EXCERPT_CHARS, REJECT, conform, signal_field
 RUN_BYTES = 8 << 20
 
 
-@stage("filter", version=2, each="extract")
+@stage("filter", version=3, each="extract")
 def filter_documents(job: Job, *, steps: Sequence[Mapping[str, Any]] = ()) -> Report:
     """Drop and edit one part's documents by `steps`, filters in order, each {"name", "args"}.
 
     A document that a step drops isn't shown to the next. Writes {part}.docs (DOC and a column STEP.SIGNAL for all that the
-    steps measured) and {part}.rejects (the deciding step, what it measured, and an excerpt). A text edited to nothing is
-    dropped as "STEP:empty". A step that occurs again is called STEP_2. Counts text_bytes_in, text_bytes (of what is
+    steps measured) and {part}.rejects (the deciding step, what it and those before it measured, and an excerpt). A text edited
+    to nothing is dropped as "STEP:empty". A step that occurs again is called STEP_2. Counts text_bytes_in, text_bytes (of what is
     kept) and STEP.EDIT of kept documents and those later steps dropped.
     """
     part = job.own_part("extract", "docs")
@@ -156,17 +156,16 @@ def _with_signals(label: str, batch: pa.RecordBatch, verdicts: Verdicts) -> pa.R
 
 
 def _rejects(label: str, batch: pa.RecordBatch, reasons: pa.Array, verdicts: Verdicts) -> pa.RecordBatch:
-    """REJECT rows of the documents that a step drops: with their text as the step saw it."""
-    drop = pc.is_valid(reasons)
-    dropped, number = batch.filter(drop), pc.sum(drop).as_py() or 0
-    signals = {f"{label}.{name}": values.filter(drop).to_pylist() for name, values in verdicts.signals.items()}
-    measured = [dict(zip(signals, row, strict=True)) for row in zip(*signals.values(), strict=True)] or [{}] * number
+    """REJECT rows of the documents that a step drops: with all that was measured so far, and their text as the step saw it."""
+    dropped = _with_signals(label, batch, verdicts).filter(pc.is_valid(reasons))
+    signals = dropped.select([name for name in dropped.schema.names if name not in DOC.names])
+    measured = signals.to_pylist() if signals.num_columns else [{}] * dropped.num_rows
     columns = {
         "id": dropped.column("id"),
         "source": dropped.column("source"),
         "url": dropped.column("url"),
-        "step": pa.array([label] * number, pa.string()),
-        "reason": reasons.filter(drop),
+        "step": pa.array([label] * dropped.num_rows, pa.string()),
+        "reason": reasons.drop_null(),
         "signals": pa.array([json.dumps(row, sort_keys=True, ensure_ascii=False, allow_nan=False) for row in measured], pa.string()),
         "excerpt": pc.utf8_slice_codeunits(dropped.column("text"), 0, EXCERPT_CHARS).cast(pa.string()),
     }

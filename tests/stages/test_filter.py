@@ -130,6 +130,16 @@ def test_a_reject_keeps_its_numbers_and_the_beginning_of_its_text(tmp_path: Path
 
 
 @pytest.mark.usefixtures("rules")
+def test_a_reject_has_the_numbers_of_the_steps_that_saw_it(tmp_path: Path) -> None:
+    done = filtered(tmp_path, extracted(tmp_path, "drop", "other", "many words"), "without", step("length", max_words=1), step("without"))
+    measured = {row["reason"]: json.loads(row["signals"]) for row in rows(done, "rejects")}
+    assert measured == {
+        "without:drop": {"without.seen": 1},
+        "length:many_words": {"without.seen": 1, "length.chars": 10, "length.words": 2},
+    }
+
+
+@pytest.mark.usefixtures("rules")
 def test_edits_reach_the_next_step_and_a_text_edited_to_nothing_goes(tmp_path: Path) -> None:
     done = filtered(tmp_path, extracted(tmp_path, "a", "cut", "same", ""), "upper", step("without", word="A"))
     assert [row["text"] for row in rows(done, "docs")] == ["same", ""]
