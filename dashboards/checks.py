@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from dashboards.model import Check, Counted, MixRow, ShardSet, SourceFacts, StageFacts
+from dashboards.model import Check, Counted, SourceFacts, StageFacts
+from dashboards.token_model import MixRow, ShardSet
 
 #: Stages that hand every document they keep to the next one of these that the plan has.
 CHAIN = ("extract", "filter", "dedupe", "quality", "tokenize", "mix", "pack")

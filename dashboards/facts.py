@@ -18,17 +18,15 @@ from dashboards.model import (
     Funnel,
     Histogram,
     InputFacts,
-    MixRow,
+    QualityModel,
     RunFacts,
     Sample,
-    Shard,
-    ShardSet,
+    ScoredSource,
     SourceFacts,
     StageFacts,
     Step,
-    TokenizerFacts,
-    TokenizerRow,
 )
+from dashboards.token_model import MixRow, Shard, ShardSet, TokenizerFacts, TokenizerRow
 from pipeline.job import MANIFEST, Committed
 from pipeline.runfiles import RunFiles
 from pipeline.storage import Folder
@@ -44,6 +42,7 @@ FUNNEL = (
     ("tokenized", "tokenize", False),
     ("packed", "pack", False),
 )
+QUALITY_CARD = "quality_model.card.json"
 EVALUATION = "tokenizer.evaluation.json"
 #: What a row of the evaluation has of its own; all else is shown as it is called there.
 COUNTED = ("bytes", "tokens", "bytes_per_token")
@@ -72,11 +71,12 @@ def gather(folder: Folder) -> RunFacts:
         workers=run["workers"],
         sources=sources,
         stages=stages,
-        inputs=tuple(_input(row) for row in run["lock"]),
+        inputs=tuple(InputFacts(**{key: row[key] for key in InputFacts.__annotations__}) for row in run["lock"]),
         missing=tuple(run["missing"]),
         funnels=tuple(_funnel(source.name, stages, shards) for source in sources),
         thresholds=tuple(_thresholds(run["stages"], committed)),
         quality=tuple(_quality(run["stages"], committed)),
+        quality_model=_quality_model(by_name.get("quality_model")),
         dedupe=evidence.clusters(by_name["dedupe"]) if "dedupe" in by_name else None,
         tokenizer=_tokenizer(by_name.get("tokenizer")),
         mix=mix,
@@ -188,8 +188,16 @@ def _quality(entries: Sequence[Mapping[str, Any]], committed: Mapping[str, Commi
                 yield found
 
 
-def _input(row: Mapping[str, Any]) -> InputFacts:
-    return InputFacts(row["source"], row["name"], row["version"], row["size"], row["licence"], row["sha256"])
+def _quality_model(stage: Committed | None) -> QualityModel | None:
+    """What the model's card says of it."""
+    if stage is None:
+        return None
+    card = stage.folder.read_json(QUALITY_CARD)
+    judged, ranked = card["held_out"], card["percentiles"]
+    sources = [
+        ScoredSource(**{**row, "label": row["label"] or ""}, name=name, percentiles=ranked[name]) for name, row in card["sources"].items()
+    ]
+    return QualityModel(judged["documents"], judged["accuracy"], judged["auc"], tuple(sources))
 
 
 def _tokenizer(stage: Committed | None) -> TokenizerFacts | None:

@@ -6,9 +6,11 @@ None or empty, and shown as "not run".
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
+
+from dashboards.token_model import MixRow, ShardSet, TokenizerFacts
 
 
 @dataclass(frozen=True)
@@ -160,78 +162,27 @@ class DedupeFacts:
 
 
 @dataclass(frozen=True)
-class TokenizerRow:
-    """How the tokenizer does on held-out text of one source or language; `numbers`: whatever else was measured, by name."""
+class ScoredSource:
+    """A source that the quality model saw: its label ("positive", "negative", or none: only ranked), and its scores' percentiles."""
 
     name: str
-    bytes: int
-    tokens: int
-    numbers: Mapping[str, int | float] = field(default_factory=dict)
-
-    @property
-    def bytes_per_token(self) -> float | None:
-        return self.bytes / self.tokens if self.tokens else None
+    label: str
+    trained_on: int
+    held_out: int
+    percentiles: Sequence[float]
 
 
 @dataclass(frozen=True)
-class TokenizerFacts:
-    """The tokenizer: what is known of it by name (vocabulary size, kind, hash), and its evaluation by source and language."""
+class QualityModel:
+    """The quality classifier, judged by `held_out` documents that it was not trained on.
 
-    about: Mapping[str, str | int | float]
-    sources: tuple[TokenizerRow, ...]
-    languages: tuple[TokenizerRow, ...] = ()
+    `accuracy` at .5; `auc`: how often a positive document scores above a negative one. None where one label had none held out.
+    """
 
-
-@dataclass(frozen=True)
-class MixRow:
-    """One source in the mix: tokens it has, tokens asked of it, and how often each of its documents is seen at most."""
-
-    source: str
-    share: float
-    available: int
-    quota: int
-
-    @property
-    def epochs(self) -> float | None:
-        return self.quota / self.available if self.available else None
-
-
-@dataclass(frozen=True)
-class Shard:
-    """One packed shard: rows, tokens, and tokens by source."""
-
-    name: str
-    rows: int
-    tokens: int
-    bytes: int
-    by_source: Mapping[str, int]
-
-
-@dataclass(frozen=True)
-class ShardSet:
-    """The shards of one split (train, validation): `stated` tokens, as its manifest sums them; `about`: what else it says, by name."""
-
-    split: str
-    seq_len: int
-    stated: int
-    shards: tuple[Shard, ...]
-    about: Mapping[str, str | int | float] = field(default_factory=dict)
-
-    @property
-    def tokens(self) -> int:
-        return sum(shard.tokens for shard in self.shards)
-
-    @property
-    def by_source(self) -> dict[str, int]:
-        """Tokens of each source in all shards."""
-        names = sorted({name for shard in self.shards for name in shard.by_source})
-        return {name: sum(shard.by_source.get(name, 0) for shard in self.shards) for name in names}
-
-    @property
-    def fill(self) -> float | None:
-        """The fraction of all positions that hold a token rather than padding."""
-        positions = sum(shard.rows for shard in self.shards) * self.seq_len
-        return self.tokens / positions if positions else None
+    held_out: int
+    accuracy: float | None
+    auc: float | None
+    sources: tuple[ScoredSource, ...]
 
 
 @dataclass(frozen=True)
@@ -267,6 +218,7 @@ class RunFacts:
     funnels: tuple[Funnel, ...] = ()
     thresholds: tuple[Histogram, ...] = ()
     quality: tuple[Histogram, ...] = ()
+    quality_model: QualityModel | None = None
     dedupe: DedupeFacts | None = None
     tokenizer: TokenizerFacts | None = None
     mix: tuple[MixRow, ...] = ()

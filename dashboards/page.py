@@ -11,7 +11,8 @@ from markupsafe import Markup
 
 from dashboards import charts, human, tables, token_tables
 from dashboards.cells import Table, value
-from dashboards.model import RunFacts, Shard, ShardSet
+from dashboards.model import RunFacts
+from dashboards.token_model import Shard, ShardSet
 
 #: The sections by anchor, in the page's order: both the contents and the headings.
 SECTIONS = {
@@ -79,6 +80,7 @@ def _tables(facts: RunFacts) -> dict[str, Table | None]:
     languages = facts.tokenizer.languages if facts.tokenizer else ()
     return {
         "funnels": tables.funnels(facts.funnels),
+        "quality_model": tables.quality_model(facts.quality_model) if facts.quality_model else None,
         "clusters": tables.largest_clusters(facts.dedupe) if facts.dedupe else None,
         "tokenizer": token_tables.tokenizer(facts.tokenizer.sources, "Source") if facts.tokenizer else None,
         "languages": token_tables.tokenizer(languages, "Language") if languages else None,

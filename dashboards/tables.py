@@ -18,7 +18,9 @@ from dashboards.model import (
     Funnel,
     InputFacts,
     Member,
+    QualityModel,
     RunFacts,
+    ScoredSource,
     SourceFacts,
     StageFacts,
     Step,
@@ -102,6 +104,19 @@ def _member(cluster: Cluster, member: Member, first: bool) -> list[Cell]:
         word(f"{member.jaccard:.3f}" if member.jaccard is not None else "–"),
         word(human.clean(member.excerpt, 140)),
     ]
+
+
+def quality_model(found: QualityModel) -> Table:
+    """What the classifier was trained on, how it judges what it was not, and how its scores lie in each source."""
+    judged = f"{human.share(found.accuracy)} right, AUC {found.auc:.3f}" if found.auc is not None else "of one label: not judged"
+    title = f"Quality model: {human.count(found.held_out)} held out, {judged}"
+    heads = "Source, Label, #Trained on, #Held out, #Score at 10 %, #at 50 %, #at 90 %"
+    return table(title, heads, [_scored(row) for row in found.sources])
+
+
+def _scored(row: ScoredSource) -> list[Cell]:
+    scores = (word(f"{row.percentiles[place]:.3f}") for place in (10, 50, 90))
+    return [word(row.name), word(row.label or "ranked only"), number(row.trained_on), number(row.held_out), *scores]
 
 
 def times(facts: RunFacts) -> Table:

@@ -70,6 +70,8 @@ def _tables(facts: RunFacts) -> Iterator[Table]:
     for source in facts.sources:
         for found in tables.drops_of(facts, source.name):
             yield Table(f"{source.name}: {found.title}", found.columns, found.rows)
+    if facts.quality_model:
+        yield tables.quality_model(facts.quality_model)
     if facts.tokenizer:
         yield token_tables.tokenizer(facts.tokenizer.sources, "Source")
     yield token_tables.shares(facts)

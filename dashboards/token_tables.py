@@ -6,13 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from dashboards import human
 from dashboards.cells import Cell, Column, Table, columns, digits, number, octets, portion, table, value, word
-from dashboards.model import (
-    MixRow,
-    RunFacts,
-    ShardSet,
-    SourceFacts,
-    TokenizerRow,
-)
+from dashboards.model import RunFacts, SourceFacts
+from dashboards.token_model import MixRow, ShardSet, TokenizerRow
 
 
 def off_shares(facts: RunFacts) -> Cell | None:

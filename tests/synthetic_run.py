@@ -170,6 +170,24 @@ def _clusters(removed: Sequence[Document]) -> Iterator[dict[str, Any]]:
         yield {**common, "id": d.id, "kept": False, "twin": twin.id, "jaccard": 0.9, "excerpt": HOSTILE}
 
 
+CARD = {
+    "sources": {
+        "books": {"label": "positive", "trained_on": 80, "held_out": 20},
+        "code": {"label": None, "trained_on": 0, "held_out": 9},
+        "web": {"label": "negative", "trained_on": 160, "held_out": 40},
+    },
+    "percentiles": {name: [place / 100 for place in range(101)] for name in ("books", "code", "web")},
+    "held_out": {"documents": 60, "accuracy": 0.95, "auc": 0.987},
+}
+
+
+def _quality_model(run: SyntheticRun, number: int, _: None) -> None:
+    def write(job: Job, report: Report) -> None:
+        job.write("card", "json", json.dumps(CARD).encode())
+
+    run.stage(number, "quality_model", None, {}, {"quality_model": write})
+
+
 def _quality(run: SyntheticRun, number: int, source: str) -> None:
     def task(documents: Sequence[Document]) -> Write:
         def write(job: Job, report: Report) -> None:
@@ -262,6 +280,7 @@ STAGES: dict[str, tuple[Callable[..., None], Sequence[str | None]]] = {
     "extract": (_extract, tuple(SHARES)),
     "filter": (_filter, tuple(SHARES)),
     "dedupe": (_dedupe, (None,)),
+    "quality_model": (_quality_model, (None,)),
     "quality": (_quality, ("web",)),
     "tokenizer": (_tokenizer, (None,)),
     "tokenize": (_tokenize, tuple(SHARES)),

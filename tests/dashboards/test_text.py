@@ -51,6 +51,19 @@ def test_numbers_are_those_of_the_facts(facts: RunFacts) -> None:
     assert f"digest                 {facts.digest}" in text
 
 
+def test_the_quality_model_is_judged_by_what_it_was_not_trained_on(facts: RunFacts) -> None:
+    title, _, _, *rows = block(render_text(facts), "Quality model")
+    assert title == "Quality model: 60 held out, 95.0 % right, AUC 0.987"
+    assert [row.split() for row in rows] == [
+        ["books", "positive", "80", "20", "0.100", "0.500", "0.900"],
+        ["code", "ranked", "only", "0", "9", "0.100", "0.500", "0.900"],
+        ["web", "negative", "160", "40", "0.100", "0.500", "0.900"],
+    ]
+    assert facts.quality_model is not None
+    unjudged = replace(facts.quality_model, accuracy=None, auc=None)
+    assert "not judged" in render_text(replace(facts, quality_model=unjudged))
+
+
 def test_the_last_line_is_the_verdict(facts: RunFacts) -> None:
     assert render_text(facts).splitlines()[-1] == f"✓ all {len(facts.checks)} sums agree"
     broken = replace(facts, checks=(*facts.checks, Check("web: documents lost", 12_345, 12_340)))
