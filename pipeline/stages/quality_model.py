@@ -46,20 +46,21 @@ def quality_model(
     *,
     positive: Sequence[str],
     negative: Sequence[str],
-    max_documents: PositiveInt = 50_000,
+    max_documents: PositiveInt = 100_000,
     excerpt_chars: PositiveInt = 4000,
-    dim: PositiveInt = 64,
+    dim: PositiveInt = 100,
     epochs: PositiveInt = 5,
     lr: PositiveFloat = 0.1,
     word_ngrams: PositiveInt = 2,
-    min_count: PositiveInt = 2,
-    buckets: PositiveInt = 1 << 18,
+    min_count: PositiveInt = 1,
+    buckets: PositiveInt = 2_000_000,
 ) -> Report:
     """Train a classifier on documents of the `positive` sources against those of the `negative` ones.
 
     Each label has at most `max_documents`, the same number from each of its sources where they have that many, chosen by
-    the hash of their ids; of each document the first `excerpt_chars` are read. The other keys are fastText's (after the
-    recipe of DCLM: bigrams, lr .1, 5 epochs). Writes quality_model.model.bin, and quality_model.card.json: what it was
+    the hash of their ids; of each document the first `excerpt_chars` are read. The other keys are fastText's, their values
+    DCLM's (its best model: bigrams, 200,000 examples, dim 100, lr .1, 5 epochs, every word): a model of 0.8 GB, which each
+    worker holds; fewer `buckets` and a smaller `dim` make it small. Writes quality_model.model.bin, and quality_model.card.json: what it was
     made of, how well it tells held-out documents apart, and the percentiles of each source's scores.
     SourceError names sources that are unknown, claimed by both labels, or without documents.
     """
