@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 #: In the order of the way of a document.
-BENCHMARKS = ("filters", "dedupe", "tokenizer", "packing", "pipeline")
+BENCHMARKS = ("filters", "language", "dedupe", "tokenizer", "packing", "pipeline")
 
 
 def main(argv: list[str]) -> int:

