@@ -35,3 +35,7 @@ def tiny(mill: Mill, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("tiny") / "out"
     mill.run(out, "--workers", "2")
     return out
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--all-documents", action="store_true", help="Compare with datatrove on every document of the corpus (minutes).")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from datatrove_kit import BLOCKS, C4, FINEWEB, QUALITY, REPETITION, renamed
 from fastwarc.warc import ArchiveIterator, WarcRecordType
 from reference import CITATION
 from resiliparse.extract.html2text import extract_plain_text
@@ -20,8 +21,6 @@ from pipeline.filters.gopher import gopher_quality
 from pipeline.filters.repetition import gopher_repetition
 from pipeline.kernels.unicode import END, SYMBOL, classes
 from pipeline.schema import DOC
-
-BLOCKS = "datatrove.pipeline.filters."
 
 
 def batch(texts: list[str], **facts: str) -> pa.RecordBatch:
@@ -48,31 +47,8 @@ def verdicts(docs: pa.RecordBatch, block: str, **args: object) -> list[str | Non
     return datatrove(docs, block=BLOCKS + block, args=args, words="whitespace").reasons.to_pylist()
 
 
-def renamed(reasons: pa.Array, names: dict[str, str]) -> list[str | None]:
-    """Our reasons in datatrove's words."""
-    return [None if reason is None else f"datatrove:{names[reason.partition(':')[2]]}" for reason in reasons.to_pylist()]
-
-
 def differing(ours: list[str | None], theirs: list[str | None]) -> list[int]:
     return [row for row, (one, other) in enumerate(zip(ours, theirs, strict=True)) if one != other]
-
-
-REPETITION = {
-    "dup_paragraphs": "dup_para_frac", "dup_paragraph_chars": "dup_para_char_frac", "dup_lines": "dup_line_frac",
-    "dup_line_chars": "dup_line_char_frac", **{f"top_{n}gram": f"top_{n}_gram" for n in (2, 3, 4)},
-    **{f"dup_{n}gram": f"duplicated_{n}_n_grams" for n in range(5, 11)},
-}  # fmt: skip
-QUALITY = {
-    "short": "gopher_short_doc", "long": "gopher_long_doc", "short_words": "gopher_below_avg_threshold",
-    "long_words": "gopher_above_avg_threshold", "hashes": "gopher_too_many_hashes", "ellipses": "gopher_too_many_ellipsis",
-    "bullet_lines": "gopher_too_many_bullets", "ellipsis_lines": "gopher_too_many_end_ellipsis",
-    "letter_words": "gopher_below_alpha_threshold", "stop_words": "gopher_enough_stop_words",
-}  # fmt: skip
-FINEWEB = {
-    "empty": "empty", "ended_lines": "line_punct_ratio", "short_lines": "short_line_ratio", "dup_chars": "char_dup_ratio",
-    "newlines": "list_ratio",
-}  # fmt: skip
-C4 = {"lorem_ipsum": "lorem_ipsum", "curly_bracket": "curly_bracket", "few_sentences": "too_few_sentences"}
 
 
 def test_repetition_gives_every_page_datatroves_verdict(pages: list[str]) -> None:
