@@ -43,7 +43,7 @@ test: $(venv)/.dev $(venv)/.train
 lint: $(venv)/.dev
 	@$(bin)/ruff check && $(bin)/ruff format --check && $(bin)/mypy
 
-bench: $(venv)/.dev
+bench: $(venv)/.bench
 	@$(bin)/python -m benchmarks
 
 setup: $(venv)/.base
@@ -64,6 +64,10 @@ $(venv)/.base: requirements/base.lock requirements/models.lock pyproject.toml | 
 
 $(venv)/.dev: requirements/dev.lock $(venv)/.base
 	@$(pip) --require-hashes --requirement requirements/dev.lock
+	@touch $@
+
+$(venv)/.bench: requirements/bench.lock $(venv)/.dev
+	@$(pip) --require-hashes --requirement requirements/bench.lock
 	@touch $@
 
 $(venv)/.train: requirements/train.txt $(venv)/.base
