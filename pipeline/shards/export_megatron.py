@@ -8,31 +8,26 @@ of the sequences with which documents begin (and one past the last).
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from pipeline.errors import ShardError
 from pipeline.registry import export
-from pipeline.shards.read import Dataset, ShardReader, open_dataset
+from pipeline.shards.read import open_dataset
+from pipeline.shards.unpack import Lengths, documents
 from pipeline.storage import Folder
 
 MAGIC = b"MMIDIDX\x00\x00"
 #: Codes of token types. Megatron has no uint32; ids fit into int32.
 CODES: dict[str, tuple[int, np.dtype[Any]]] = {"uint16": (8, np.dtype("<u2")), "uint32": (4, np.dtype("<i4"))}
 
-Tokens = npt.NDArray[np.integer]
-Lengths = npt.NDArray[np.int64]
-
 
 @export("megatron")
 def export_megatron(dataset: Folder, target: Folder, *, prefix: str = "tokens") -> None:
     """Write `PREFIX.bin` and `PREFIX.idx` with whole documents, unpacked: Megatron-LM and NeMo pack on their own.
 
-    A document that spans shards is put together again; it stands after those of the shard that holds its end. A document
-    used in several epochs is written as often.
+    A document used in several epochs is written as often (see `unpack.documents`).
     """
     opened = open_dataset(dataset)
     code, dtype = CODES[opened.manifest.dtype]
@@ -50,35 +45,3 @@ def _index(lengths: Lengths, code: int, itemsize: int) -> bytes:
     starts = (np.cumsum(lengths) - lengths) * itemsize
     head = MAGIC + struct.pack("<QBQQ", 1, code, len(lengths), len(lengths) + 1)
     return head + lengths.astype("<i4").tobytes() + starts.astype("<i8").tobytes() + np.arange(len(lengths) + 1, dtype="<i8").tobytes()
-
-
-def documents(dataset: Dataset) -> Iterator[tuple[Tokens, Lengths]]:
-    """All documents, many at a time: their tokens one after the other, and the length of each."""
-    waiting: dict[tuple[str, str, int], list[Tokens]] = {}
-    for shard in dataset.shards:
-        tokens, lengths = _unpacked(shard), shard.docs.column("tokens").to_numpy()
-        whole = lengths == shard.docs.column("n_tokens").to_numpy()
-        yield tokens[np.repeat(whole, lengths)], lengths[whole]
-        ends = np.cumsum(lengths)
-        for number in np.flatnonzero(~whole):
-            origin = shard.origin(int(number))
-            name = (origin.source, origin.id, origin.epoch)
-            waiting.setdefault(name, []).append(tokens[ends[number] - lengths[number] : ends[number]])
-            if origin.first_token + origin.tokens == origin.n_tokens:
-                yield _joined(waiting.pop(name))
-    for stretches in waiting.values():
-        yield _joined(stretches)
-
-
-def _joined(stretches: list[Tokens]) -> tuple[Tokens, Lengths]:
-    return np.concatenate(stretches), np.array([sum(map(len, stretches))])
-
-
-def _unpacked(shard: ShardReader) -> Tokens:
-    """A shard's tokens in the order of its documents, without padding."""
-    order = np.lexsort((shard.array("doc_offset"), shard.array("doc_index")))
-    lengths = shard.array("seq_lengths")[order].astype(np.int64)
-    begins = (shard.piece_rows * shard.seq_len + shard.piece_starts)[order]
-    places = np.arange(lengths.sum()) + np.repeat(begins - (np.cumsum(lengths) - lengths), lengths)
-    tokens: Tokens = np.take(shard.input_ids, places)
-    return tokens
