@@ -1,4 +1,4 @@
-"""The command line: `tokenmill run | plan | status | inspect | explain | verify | report | export | steps`."""
+"""The command line: `tokenmill run | plan | status | inspect | explain | rejects | verify | report | export | steps`."""
 
 from __future__ import annotations
 
@@ -107,6 +107,22 @@ def explain(recipe: RecipeArg, document: Annotated[str, typer.Argument(help="An 
     from pipeline.explain import explain as explain_document
 
     show_stories(explain_document(_folder(recipe, out), document), as_json)
+
+
+@app.command()
+def rejects(
+    recipe: RecipeArg,
+    source: Annotated[str | None, typer.Option(help="Only this source.")] = None,
+    stage: Annotated[str | None, typer.Option(help="extract, filter, dedupe or quality; all when not given.")] = None,
+    reason: Annotated[str | None, typer.Option(help="A reason, its step, or any part of it: shows samples.")] = None,
+    number: Annotated[int | None, typer.Option("-n", min=1, help="How many samples; 5 when only --reason is given.")] = None,
+    out: OutOpt = "out",
+    as_json: JsonOpt = False,
+) -> None:
+    """Count what was dropped and why, or show samples of it with the numbers that decided."""
+    from pipeline.cli.rejects import show_rejects
+
+    show_rejects(_folder(recipe, out), source, stage, reason, number, as_json)
 
 
 @app.command()

@@ -8,28 +8,34 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.errors import TokenmillError
+from pipeline.evidence import Number, decision_numbers, kept_numbers, part_file, rejected_numbers
 from pipeline.job import PartFile
 from pipeline.mixing import BEYOND_QUOTA
 from pipeline.runfiles import RunFiles
-from pipeline.schema import DOC, EXCERPT_CHARS
+from pipeline.schema import EXCERPT_CHARS
 from pipeline.storage import Folder
 from pipeline.tokens import KEY_END, add_histograms, bucket_of, read_bucket
 
 
 @dataclass(frozen=True)
 class Event:
-    """What one stage did with the document: `verdict` is "kept", "dropped" or "packed"."""
+    """What one stage did with the document: `verdict` is "kept", "dropped" or "packed"; `numbers` are what it decided by."""
 
     stage: str
     verdict: str
     reason: str = ""
     facts: Mapping[str, Any] = field(default_factory=dict)
+    numbers: tuple[Number, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        return {**vars(self), "numbers": [number.to_json() for number in self.numbers]}
 
 
 @dataclass(frozen=True)
@@ -55,7 +61,7 @@ class Story:
         return f"out: {last.stage} {last.reason}" if last.verdict == "dropped" else f"lost after {last.stage}"
 
     def to_json(self) -> dict[str, Any]:
-        return {**vars(self), "events": [vars(event) for event in self.events], "verdict": self.verdict}
+        return {**vars(self), "events": [event.to_json() for event in self.events], "verdict": self.verdict}
 
 
 def explain(folder: Folder, wanted: str) -> list[Story]:
@@ -112,42 +118,47 @@ def _events(run: RunFiles, part: PartFile, row: Mapping[str, Any]) -> Iterator[E
 
 
 def _after_extract(run: RunFiles, part: str, id: str) -> Iterator[Event]:  # noqa: A002
-    rejected = _row(run, "filter", "rejects", part, id)
-    if rejected:
-        yield Event("filter", "dropped", rejected["reason"], {"step": rejected["step"], **json.loads(rejected["signals"] or "{}")})
-        return
-    kept = _row(run, "filter", "docs", part, id)
-    if kept:
-        yield Event("filter", "kept", facts={key: value for key, value in kept.items() if key not in DOC.names and value is not None})
-    for stage in ("dedupe", "quality"):
-        decision = _row(run, stage, "decisions", part, id)
-        if decision is None:
-            continue
-        facts = {key: decision[key] for key in ("twin", "value") if decision[key] is not None}
-        yield Event(stage, "dropped" if decision["reason"] else "kept", decision["reason"] or "", facts)
-        if decision["reason"]:
-            return
-    tokens = _row(run, "tokenize", "tokens", part, id, ["id", "key", "n_tokens"])
+    for judge in (_filtered, partial(_decided, stage="dedupe"), partial(_decided, stage="quality")):
+        event = judge(run, part, id)
+        if event:
+            yield event
+            if event.verdict == "dropped":
+                return
+    tokens = _row(part_file(run, "tokenize", "tokens", part), id, ["id", "key", "n_tokens"])
     if tokens:
         yield Event("tokenize", "kept", facts={"part": part, "n_tokens": tokens["n_tokens"], "key": tokens["key"] / KEY_END})
         yield from _mixed(run, part.rpartition("-")[0], tokens)
 
 
-def _row(
-    run: RunFiles,
-    stage: str,
-    kind: str,
-    part: str,
-    id: str,  # noqa: A002
-    columns: list[str] | None = None,
-) -> dict[str, Any] | None:
-    for file in run.files(stage, kind):
-        if file.part == part:
-            for batch in file.batches(columns):
-                hit = pc.index(batch.column("id"), id).as_py()
-                if hit >= 0:
-                    row: dict[str, Any] = batch.slice(hit, 1).to_pylist()[0]
-                    return row
+def _filtered(run: RunFiles, part: str, id: str) -> Event | None:  # noqa: A002
+    """What the filters did, with all that they measured before one of them dropped the document."""
+    docs = part_file(run, "filter", "docs", part)
+    if docs is None:
+        return None
+    rejected = _row(part_file(run, "filter", "rejects", part), id)
+    if rejected:
+        named = rejected["reason"].startswith(f"{rejected['step']}:")
+        facts = {} if named else {"step": rejected["step"]}  # the second of two steps of one name
+        return Event("filter", "dropped", rejected["reason"], facts, rejected_numbers(rejected, docs.schema()))
+    kept = _row(docs, id)
+    return Event("filter", "kept", numbers=kept_numbers(kept, docs.schema())) if kept else None
+
+
+def _decided(run: RunFiles, part: str, id: str, *, stage: str) -> Event | None:  # noqa: A002
+    file = part_file(run, stage, "decisions", part)
+    row = _row(file, id)
+    if file is None or row is None:
+        return None
+    facts = {"twin": row["twin"]} if row["twin"] else {}
+    return Event(stage, "dropped" if row["reason"] else "kept", row["reason"] or "", facts, decision_numbers(row, file.schema(), stage))
+
+
+def _row(file: PartFile | None, id: str, columns: list[str] | None = None) -> dict[str, Any] | None:  # noqa: A002
+    for batch in file.batches(columns) if file else ():
+        hit = pc.index(batch.column("id"), id).as_py()
+        if hit >= 0:
+            row: dict[str, Any] = batch.slice(hit, 1).to_pylist()[0]
+            return row
     return None
 
 

@@ -90,6 +90,9 @@ class PartFile:
     def table(self, columns: list[str] | None = None) -> pa.Table:
         return self.folder.table(self.entry.name, columns)
 
+    def schema(self) -> pa.Schema:
+        return self.folder.schema(self.entry.name)
+
     def read(self) -> bytes:
         return self.folder.read(self.entry.name)
 

@@ -20,13 +20,19 @@ class RunFiles:
             raise StorageError(f"{folder.url}: no run there (no {RUN_FILE}): run the recipe first, or give --out")
         self.folder = folder
         self.facts: dict[str, Any] = folder.read_json(RUN_FILE)
+        self._open: dict[str, Committed] = {}
 
     def stages(self, name: str | None = None) -> Iterator[Committed]:
         """Committed stages in their order; only those of one step when `name` is given."""
         for entry in self.facts["stages"]:
             if name in (None, entry["stage"]):
-                sub = self.folder.sub(entry["folder"])
-                yield Committed(sub, sub.read_json(MANIFEST))
+                yield self._stage(entry["folder"])
+
+    def _stage(self, name: str) -> Committed:
+        if name not in self._open:
+            folder = self.folder.sub(name)
+            self._open[name] = Committed(folder, folder.read_json(MANIFEST))
+        return self._open[name]
 
     def files(self, name: str, kind: str) -> Iterator[PartFile]:
         for stage in self.stages(name):

@@ -119,6 +119,11 @@ def bounds_on(field: pa.Field) -> list[tuple[str, str, float | str]]:
     return [(rule, op, value) for rule, op, value in json.loads((field.metadata or {}).get(_BOUNDS, b"[]"))]
 
 
+def decided_by(*bounds: Bound) -> pa.Schema:
+    """DECISION as a stage writes it that holds its `value` to bounds: they stand in the field's metadata."""
+    return DECISION.set(DECISION.get_field_index("value"), signal_field("value", pa.float64(), bounds))
+
+
 def document_id(source: str, locator: str) -> str:
     """The stable id of a document: 128 bits of BLAKE2b over source and locator, as 32 hex digits.
 

@@ -146,6 +146,14 @@ class Folder:
             except (pa.ArrowInvalid, OSError) as error:
                 raise StorageError(f"{self.path(name)} is damaged ({error}): remove it and run again") from error
 
+    def schema(self, name: str) -> pa.Schema:
+        """The schema of a Parquet file, with its metadata; no rows are read."""
+        with self.open(name) as file:
+            try:
+                return pq.read_schema(file)
+            except (pa.ArrowInvalid, OSError) as error:
+                raise StorageError(f"{self.path(name)} is damaged ({error}): remove it and run again") from error
+
     @contextmanager
     def parquet(self, name: str, schema: pa.Schema) -> Iterator[ParquetSink]:
         """A Parquet file (zstd) to write batch by batch."""

@@ -15,6 +15,7 @@ LADDER: tuple[tuple[str, ...], ...] = (
     ("pipeline.errors", "pipeline.contracts"),
     ("pipeline.schema", "pipeline.report", "pipeline.mixing", "pipeline.writing"),
     ("pipeline.storage", "pipeline.registry", "pipeline.kernels", "pipeline.located"),
+    ("pipeline.languages", "pipeline.licences"),
     ("pipeline.job",),
     ("pipeline.survivors", "pipeline.tokens", "pipeline.mixing"),
     ("tokenizer",),
@@ -35,7 +36,8 @@ LADDER: tuple[tuple[str, ...], ...] = (
     ("pipeline.worker",),
     ("pipeline.cluster", "pipeline.progress"),
     ("pipeline.runfiles",),
-    ("pipeline.run", "pipeline.explain", "pipeline.verify", "dashboards"),
+    ("pipeline.evidence",),
+    ("pipeline.run", "pipeline.explain", "pipeline.rejects", "pipeline.verify", "dashboards"),
     ("pipeline.cli",),
     ("pipeline.__main__",),
 )

@@ -9,16 +9,16 @@ import numpy as np
 import pyarrow as pa
 from pydantic import Field
 
-from pipeline.contracts import Task
+from pipeline.contracts import Bound, Task
 from pipeline.dedupe import guard
 from pipeline.dedupe.clusters import merge
-from pipeline.dedupe.duplicates import CLUSTERS, REMOVALS, Numbering
+from pipeline.dedupe.duplicates import CLUSTERS, NEAR, REMOVALS, Numbering
 from pipeline.dedupe.keyed import read_range
 from pipeline.errors import StorageError
 from pipeline.job import Inputs, Job
 from pipeline.registry import NotIdentity, stage
 from pipeline.report import Report
-from pipeline.schema import DECISION
+from pipeline.schema import DECISION, decided_by
 
 #: The task that writes the clusters; every other one writes the decisions of the part it is named after.
 CLUSTERS_TASK = "dedupe"
@@ -33,7 +33,7 @@ def _guarded(inputs: Inputs, args: Mapping[str, Any]) -> list[Task]:
     return [*(Task(file.part) for file in inputs.files("signatures", "signatures")), Task(CLUSTERS_TASK)]
 
 
-@stage("dedupe", tasks=_guarded)
+@stage("dedupe", version=2, tasks=_guarded)
 def dedupe(
     job: Job,
     *,
@@ -48,14 +48,15 @@ def dedupe(
     kept: the source that stands first in `priority` (those it leaves out stand together, last), then the newest date,
     then the longest text, then the smallest id. The run stops with GuardTripped when a source would lose more than
     `max_removed` of its documents or of its characters (one share, or shares by source; .5 for a source not named),
-    unless `override_guard`. Writes {part}.decisions of every part, and dedupe.clusters: the largest clusters.
+    unless `override_guard`. Writes {part}.decisions of every part, with the threshold in the metadata of `value`, and
+    dedupe.clusters: the largest clusters.
     """
     if job.task.name == CLUSTERS_TASK:
         return _write_clusters(job)
     removals = _removals(job, threshold)
     report = Report()
     start = Numbering.of(job.inputs).starts[job.task.name]
-    with job.parquet("decisions", DECISION) as sink:
+    with job.parquet("decisions", decided_by(Bound(NEAR, "value", "<", threshold))) as sink:
         for batch in job.own_part("signatures", "signatures").batches(["id"]):
             decided = _decide(batch.column("id"), start, removals)
             sink.write(decided)

@@ -10,11 +10,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field
 
+from pipeline.contracts import Bound
 from pipeline.errors import SourceError, StorageError
 from pipeline.job import Job, PartFile
 from pipeline.registry import stage
 from pipeline.report import Report
-from pipeline.schema import DECISION
+from pipeline.schema import DECISION, decided_by
 from pipeline.scoring.classifier import excerpts, lines, open_model, scores
 from pipeline.survivors import keep_mask
 
@@ -22,13 +23,14 @@ LOW = "quality:low"
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
-@stage("quality", each="filter", uses=("fasttext-community", "unicode"))
+@stage("quality", version=2, each="filter", uses=("fasttext-community", "unicode"))
 def quality(job: Job, *, drop_lowest: Share = 0.1, threshold: Share | None = None) -> Report:
     """Score documents by the probability that the quality model gives its positive label, and drop those below a cut.
 
     The cut is `threshold` where given; otherwise the score below which a share `drop_lowest` of the source lies, by the
     percentiles that the model's card holds of a sample, so that no part waits for another. Writes {part}.decisions for
-    every row; documents that were dropped before have neither score nor reason, and aren't counted.
+    every row, with the cut in the metadata of `value`; documents that were dropped before have neither score nor reason, and
+    aren't counted.
     """
     model, card_file = _model_files(job)
     classifier, card = open_model(model), json.loads(card_file.read())
@@ -36,7 +38,7 @@ def quality(job: Job, *, drop_lowest: Share = 0.1, threshold: Share | None = Non
     docs = job.own_part("filter", "docs")
     keep, start = keep_mask(job.inputs, docs), 0
     report = Report()
-    with job.parquet("decisions", DECISION) as sink:
+    with job.parquet("decisions", decided_by(Bound("low", "value", ">=", cut))) as sink:
         for batch in docs.batches(["id", "text"]):
             here = keep.slice(start, batch.num_rows)
             read = excerpts(batch.column("text").filter(here), card["settings"]["excerpt_chars"])
