@@ -38,7 +38,8 @@ def word_counts(text: str, stop_words: Sequence[str]) -> list[int]:
 
 def line_counts(text: str) -> list[int]:
     lengths = [len(line) for line in text.splitlines()]
-    return [len(text), sum(char.isalnum() for char in text), len(lengths), sum(lengths), max(lengths, default=0)]
+    alnum, letters, spaces = (sum(map(kind, text)) for kind in (str.isalnum, str.isalpha, str.isspace))
+    return [len(text), alnum, len(lengths), sum(lengths), max(lengths, default=0), letters, spaces]
 
 
 # ---- repetition (Gopher, table A1) ----------------------------------------------------------------------------------
@@ -168,15 +169,24 @@ def _clean_line(line, end_mark, min_words, max_word_chars, citations, bad, count
 # ---- n-grams of normalised words ------------------------------------------------------------------------------------
 
 
+ALONE = re.compile("[々-〇ぁ-ヿㇰ-ㇿ㐀-䶿一-\u9fff\uf900-\ufaffｦ-ﾟ\U0001aff0-\U0001b16f\U00020000-\U00032fff]")
+
+
+def stands_alone(char: str) -> bool:
+    """Kana and Han."""
+    return ALONE.match(char) is not None
+
+
 def terms(text: str) -> list[str]:
-    """Longest runs of letters, marks and numbers, in simple lower case."""
+    """Longest runs of letters, marks and numbers, in simple lower case; kana and Han one by one."""
     words, word = [], ""
     for char in text:
-        if ord(char) < 0x33000 and unicodedata.category(char)[0] in "LMN":
-            word += char.lower() if len(char.lower()) == 1 else char
-        elif word:
+        inside = ord(char) < 0x33000 and unicodedata.category(char)[0] in "LMN"
+        if word and (not inside or stands_alone(char) or stands_alone(word)):
             words.append(word)
             word = ""
+        if inside:
+            word += char.lower() if len(char.lower()) == 1 else char
     return [*words, word] if word else words
 
 

@@ -27,7 +27,7 @@ from pipeline.kernels.unicode import (
 #: Columns of `word_counts`. Ratios are the caller's to take: all of these are plain counts.
 WORDS, PLAIN_WORDS, PLAIN_CHARS, LETTER_WORDS, STOP_WORDS, HASHES, ELLIPSES, LINES, BULLET_LINES, ELLIPSIS_LINES = range(10)
 #: Columns of `line_counts`.
-CHARS, ALNUM_CHARS, TEXT_LINES, LINE_CHARS, LONGEST_LINE = range(5)
+CHARS, ALNUM_CHARS, TEXT_LINES, LINE_CHARS, LONGEST_LINE, LETTER_CHARS, SPACE_CHARS = range(7)
 
 
 def word_counts(column: Texts, stop_words: Texts) -> Ints:
@@ -52,8 +52,8 @@ def number_of_words(column: Texts) -> Ints:
 
 
 def line_counts(column: Texts) -> Ints:
-    """int64[rows, 5] of each text, by the columns above; lines as of `str.splitlines`, lengths in characters."""
-    counts = np.zeros((column.rows, 5), np.int64)
+    """int64[rows, 7] of each text, by the columns above; lines as of `str.splitlines`, lengths in characters."""
+    counts = np.zeros((column.rows, 7), np.int64)
     _line_counts(column.offsets, column.data, classes(), counts)
     return counts
 
@@ -186,10 +186,15 @@ def _count_ellipses(data: Bytes, start: int, end: int) -> int:
 def _line_counts(offsets: Ints, data: Bytes, table: Bytes, counts: Ints) -> None:
     for row in range(len(counts)):
         line, end = offsets[row], offsets[row + 1]
+        alnum, letters, spaces = 0, 0, 0
         for i in range(line, end):
             if not continues(data, i):
-                counts[row, CHARS] += 1
-                counts[row, ALNUM_CHARS] += (class_at(table, data, i, end) & ALNUM) != 0
+                bits = class_at(table, data, i, end)
+                alnum += (bits & ALNUM) != 0
+                letters += (bits & LETTER) != 0
+                spaces += (bits & SPACE) != 0
+        counts[row, CHARS] = char_count(data, line, end)
+        counts[row, ALNUM_CHARS], counts[row, LETTER_CHARS], counts[row, SPACE_CHARS] = alnum, letters, spaces
         while line < end:
             stop = line_stop(table, data, line, end)
             length = char_count(data, line, stop)

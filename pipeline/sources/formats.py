@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from pipeline.languages import LANGUAGES
+
 #: Suffixes of prose, by the extractor that reads them.
 FORMATS = {
     "html": ".html .htm .xhtml",
@@ -12,46 +14,6 @@ FORMATS = {
     "markdown": ".md .markdown .mkd",
     "rst": ".rst",
     "latex": ".tex .latex .ltx .rnw",
-}
-
-#: Suffixes of code, by language; the extractor is "code" for all. Names as GitHub's linguist spells them.
-LANGUAGES = {
-    "Ada": ".adb .ads",
-    "C": ".c .h",
-    "C#": ".cs",
-    "C++": ".cc .cpp .cxx .hh .hpp .hxx .inl",
-    "CMake": ".cmake",
-    "CSS": ".css .scss",
-    "Clojure": ".clj .cljs",
-    "Cuda": ".cu .cuh",
-    "Dart": ".dart",
-    "Elixir": ".ex .exs",
-    "Erlang": ".erl .hrl",
-    "Fortran": ".f90 .f95 .f03",
-    "Go": ".go",
-    "Haskell": ".hs",
-    "Java": ".java",
-    "JavaScript": ".js .mjs .cjs .jsx",
-    "Julia": ".jl",
-    "Kotlin": ".kt .kts",
-    "Lua": ".lua",
-    "OCaml": ".ml .mli",
-    "PHP": ".php",
-    "Perl": ".pl .pm",
-    "Prolog": ".pro .prolog",
-    "Python": ".py .pyi",
-    "R": ".r",
-    "Ruby": ".rb",
-    "Rust": ".rs",
-    "SQL": ".sql",
-    "Scala": ".scala",
-    "Scheme": ".scm",
-    "Shell": ".sh .bash",
-    "Swift": ".swift",
-    "Tcl": ".tcl",
-    "TypeScript": ".ts .tsx",
-    "Vue": ".vue",
-    "Zig": ".zig",
 }
 
 _BY_SUFFIX = {

@@ -41,7 +41,7 @@ FILE = "def add(first, second):\n    return first + second\n"
     [
         (FILE * 30 + "x" * 1001, "long_line", {"max_longest_line": None}),
         (f"{'word ' * 21}\n" * 5, "long_lines", {"max_mean_line": None}),
-        ("+-*/ ()[] " * 9, "few_alnum", {"min_alnum": None}),
+        ("+-*/ ()[] " * 9, "few_alnum", {"min_alnum": None, "min_alpha": None}),
     ],
 )
 def test_data_and_generated_code_are_dropped(text: str, rule: str, off: dict[str, None]) -> None:

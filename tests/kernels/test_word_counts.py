@@ -47,5 +47,5 @@ def test_stop_words_of_any_number_and_length(stops: list[str]) -> None:
 def test_no_rows() -> None:
     none = texts(column([]))
     assert kernel.word_counts(none, encoded(STOPS)).shape == (0, 10)
-    assert kernel.line_counts(none).shape == (0, 5)
+    assert kernel.line_counts(none).shape == (0, 7)
     assert np.array_equal(kernel.number_of_words(none), [])
