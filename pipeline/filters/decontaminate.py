@@ -86,7 +86,7 @@ class _Index:
     names: tuple[str, ...]  # of each field, its item
 
     def look_up(self, column: Texts, min_share: float, min_overlap: int) -> _Found:
-        near = find_ngrams(column, self.ngram, self.hashes, self.bits)
+        near = find_ngrams(column, (self.ngram,), self.hashes, self.bits)
         grams = np.unique(np.stack([near.rows.astype(np.int64), np.searchsorted(self.hashes, near.hashes)]), axis=1)
         overlap = np.bincount(grams[0], minlength=column.rows)
         row, field, count = self._by_field(*grams)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from texts import any_rows, column
 
 from pipeline.kernels.arrow import texts
-from pipeline.kernels.ngrams import find_ngrams, ngram_hashes, sketch
+from pipeline.kernels.ngrams import find_ngrams, joined, ngram_hashes, sketch, stands_alone, terms_of
 
 
 @given(any_rows, st.integers(1, 4))
@@ -34,10 +34,41 @@ def test_case_punctuation_and_layout_do_not_matter() -> None:
 def test_lookups_find_what_is_known_and_nothing_else(rows: list[str | None], size: int) -> None:
     every = ngram_hashes(texts(column(rows)), size)
     known = np.unique(every.hashes)[::2]
-    found = find_ngrams(texts(column(rows)), size, known, sketch(known))
+    found = find_ngrams(texts(column(rows)), (size,), known, sketch(known))
     hit = np.isin(every.hashes, known)
     assert found.hashes.tolist() == every.hashes[hit].tolist()
     assert found.rows.tolist() == every.rows[hit].tolist()
+    assert found.terms.tolist() == every.terms[hit].tolist()
+
+
+@given(any_rows)
+def test_terms_are_told_with_their_places(rows: list[str | None]) -> None:
+    given = texts(column(rows))
+    found = terms_of(given)
+    for row, text in enumerate(rows):
+        mine = slice(found.offsets[row], found.offsets[row + 1])
+        written = [bytes(given.data[a:b]).decode() for a, b in zip(found.starts[mine], found.ends[mine], strict=True)]
+        assert [reference.terms(word) for word in written] == [[term] for term in reference.terms(text or "")]
+        every = ngram_hashes(texts(column([text])), 2)
+        assert joined(found.hashes[mine], 2).tolist() == every.hashes.tolist()
+        assert every.terms.tolist() == list(range(len(every.hashes)))
+
+
+def test_several_sizes_at_once() -> None:
+    given = texts(column(["a b c d", "b c d"]))
+    twos, threes = ngram_hashes(given, 2), ngram_hashes(given, 3)
+    known = np.unique(np.concatenate([twos.hashes, threes.hashes]))
+    found = find_ngrams(given, (2, 3), known, sketch(known))
+    assert list(zip(found.rows.tolist(), found.terms.tolist(), strict=True)) == [
+        (0, 0), (0, 1), (0, 2), (0, 0), (0, 1), (1, 0), (1, 1), (1, 0),
+    ]  # fmt: skip
+
+
+def test_letters_of_scripts_without_spaces_stand_alone() -> None:
+    assert reference.terms("GPT是什么? 東京タワー2号") == ["gpt", "是", "什", "么", "東", "京", "タ", "ワ", "ー", "2", "号"]
+    assert reference.terms("한국어 문장 Größe") == ["한국어", "문장", "größe"]
+    points = [*range(0x2E00, 0x33000)]
+    assert [stands_alone(point) for point in points] == [reference.stands_alone(chr(point)) for point in points]
 
 
 def test_more_hits_than_there_is_room_for_at_first() -> None:
