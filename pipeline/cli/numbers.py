@@ -14,7 +14,7 @@ def number_lines(numbers: Sequence[Number], indent: int = 4) -> Iterator[Text]:
     cells = [(number.signal, _value(number), _needs(number)) for number in numbers]
     wide = [max((len(row[column]) for row in cells), default=0) for column in range(2)]
     for number, (signal, value, needs) in zip(numbers, cells, strict=True):
-        line = "   ".join(filter(None, (f"{signal:<{wide[0]}}", f"{value:>{wide[1]}}", needs, number.decided and "<- dropped here")))
+        line = "   ".join(filter(None, (f"{signal:<{wide[0]}}", f"{value:>{wide[1]}}", needs, "<- dropped here" if number.decided else "")))
         yield Text(f"{' ' * indent}{line}", style="bold" if number.decided else "")
 
 

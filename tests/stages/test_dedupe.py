@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from pipeline.dedupe import clusters, keyed
 from pipeline.errors import GuardTripped
+from pipeline.schema import bounds_on
 from pipeline.stages import candidates, verify
 
 FREE = {"max_removed": 1.0}
@@ -35,7 +36,10 @@ def check(run: Dedupe, threshold: float = 0.8) -> None:
         assert true >= threshold
         same = plain.words(run.texts[name]) == plain.words(run.texts[twin])
         assert reason == ("exact_duplicate" if same else "near_duplicate")
-    report = run.stages.committed["dedupe"].report.check()
+    done = run.stages.committed["dedupe"]
+    for entry in done.files("decisions"):
+        assert bounds_on(done.folder.schema(entry.name).field("value")) == [("near_duplicate", "<", threshold)]
+    report = done.report.check()
     assert sum(report.read.values()) == len(decisions)
     assert sum(report.kept.values()) == len(run.kept)
 

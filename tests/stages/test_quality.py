@@ -15,7 +15,7 @@ from dedupe_kit import Doc, committed_docs, words
 from pipeline.errors import SourceError, TokenmillError
 from pipeline.job import MANIFEST, Committed, TaskResult
 from pipeline.report import Report
-from pipeline.schema import DECISION, document_id
+from pipeline.schema import DECISION, bounds_on, document_id
 from pipeline.scoring.classifier import NEGATIVE, POSITIVE, lines, model_of, scores, train
 from pipeline.stages.quality_model import HOLD_OUT_ONE_IN
 from pipeline.storage import Folder
@@ -126,6 +126,14 @@ def test_a_threshold_is_taken_at_its_word(trained) -> None:
     assert all((row["reason"] is not None) == (row["value"] < 0.5) for row in rows)
     assert {row["reason"] for row in rows} == {None, "quality:low"}
     assert not [row for row in score(trained, "none", drop_lowest=0.0)[1] if row["reason"]]
+
+
+def test_the_decisions_say_what_the_cut_was(trained) -> None:
+    found, rows = score(trained, "tenth, told", drop_lowest=0.1)
+    for entry in found.files("decisions"):
+        ((rule, op, cut),) = bounds_on(found.folder.schema(entry.name).field("value"))
+        assert (rule, op) == ("low", ">=")
+        assert all((row["reason"] is not None) == (row["value"] < cut) for row in rows)
 
 
 def test_scores_tell_the_sources_apart(trained) -> None:
