@@ -1,13 +1,19 @@
-"""Filter blocks of datatrove as steps of a recipe."""
+"""Filters and formatters of datatrove as steps of a recipe."""
 
 from __future__ import annotations
 
+import copy
+import hashlib
 import importlib
+import inspect
 import json
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any, Literal
 
+import numpy as np
 import pyarrow as pa
 
 from pipeline import registry
@@ -16,7 +22,7 @@ from pipeline.errors import SourceError
 from pipeline.schema import DOC_FACTS
 
 
-@registry.filter("datatrove", uses=("datatrove",))
+@registry.filter("datatrove", version=2, uses=("datatrove",))
 def datatrove(
     docs: pa.RecordBatch,
     *,
@@ -24,24 +30,52 @@ def datatrove(
     args: Mapping[str, Any] | None = None,
     words: Literal["datatrove", "whitespace"] = "datatrove",
 ) -> Verdicts:
-    """Run a filter block of datatrove, by dotted name ("datatrove.pipeline.filters.GopherQualityFilter"). May edit.
+    """Run a filter or formatter of datatrove, by dotted name ("datatrove.pipeline.filters.GopherQualityFilter"). May edit.
 
     `args` are the block's own. With `words: whitespace` it gets our words and sentences in place of a language's
     tokenizer, which for English would be spaCy's, to be installed besides. A document's metadata are its facts (url, date
-    ..., and `language` for lang); a `language` that the block sets becomes the document's. Reasons are the block's, or
-    its class's name. A block looks at one document at a time in Python: expect a twentieth of the speed of the filters
-    here. Raises SourceError when there is no such block.
-    """
-    from datatrove.pipeline.filters.base_filter import get_filter_result  # here: no other step waits for datatrove's import
+    ..., and `language` for lang); a `language` that a filter sets becomes the document's. Reasons are the block's, or
+    its class's name; `edited` counts the documents that it edited and kept. Nothing depends on the documents before:
+    each meets a formatter as it was made, and a block that draws (SamplerFilter) draws by its seed and the document's id.
 
-    instance = _instance(block, json.dumps(args or {}, sort_keys=True), words)
-    documents = [_document(row) for row in docs.to_pylist()]
-    texts = [document.text for document in documents]
-    results = [get_filter_result(result) for result in instance.filter_batch(documents)]
-    reasons = [None if keep else f"datatrove:{reason or type(instance).__name__}" for keep, reason in results]
-    edited = [document.text if document.text != text else None for document, text in zip(documents, texts, strict=True)]
+    A block looks at one document at a time in Python: expect a twentieth of the speed of the filters here. Raises
+    SourceError when there is no such block, when it refuses `args`, and when it needs packages that aren't installed
+    (their releases are no part of the step's identity, datatrove's is).
+    """
+    from datatrove.pipeline.formatters.base import BaseFormatter  # here: no other step waits for datatrove's import
+
+    given = dict(args or {})
+    instance = _instance(block, json.dumps(given, sort_keys=True), words)
+    try:
+        return _formatted(instance, docs) if isinstance(instance, BaseFormatter) else _filtered(instance, docs, given.get("seed"))
+    except ImportError as error:  # the tokenizer of a language is looked for at the first words
+        hint = "" if words == "whitespace" else "; or set `words: whitespace`"
+        raise SourceError(f"datatrove: {block} needs what is not installed: {error}{hint}") from error
+
+
+def _formatted(instance: Any, docs: pa.RecordBatch) -> Verdicts:
+    texts = docs.column("text").to_pylist()
+    # a copy for each: PIIFormatter goes on in its list of replacements from one document to the next
+    return _verdicts([None] * len(texts), texts, [copy.deepcopy(instance).format(text) for text in texts])
+
+
+def _filtered(instance: Any, docs: pa.RecordBatch, seed: object) -> Verdicts:
+    from datatrove.pipeline.filters.base_filter import get_filter_result
+
+    documents, reasons = [_document(row) for row in docs.to_pylist()], []
+    for document in documents:
+        _seed(instance, f"{seed} {document.id}")
+        ((keep, reason),) = map(get_filter_result, instance.filter_batch([document]))
+        reasons.append(None if keep else f"datatrove:{reason or type(instance).__name__}")
+    verdicts = _verdicts(reasons, docs.column("text").to_pylist(), [document.text for document in documents])
     lang = pa.array([document.metadata.get("language") for document in documents], pa.string())
-    return Verdicts(pa.array(reasons, pa.string()), text=pa.array(edited, pa.large_string()), facts={"lang": lang})
+    return replace(verdicts, facts={"lang": lang})
+
+
+def _verdicts(reasons: Sequence[str | None], before: Sequence[str], after: Sequence[str]) -> Verdicts:
+    edited = [new if new != old else None for new, old in zip(after, before, strict=True)]
+    number = sum(text is not None and reason is None for text, reason in zip(edited, reasons, strict=True))
+    return Verdicts(pa.array(reasons, pa.string()), text=pa.array(edited, pa.large_string()), edits={"edited": number})
 
 
 def _document(row: Mapping[str, Any]) -> Any:
@@ -51,23 +85,50 @@ def _document(row: Mapping[str, Any]) -> Any:
     return Document(text=row["text"], id=row["id"], metadata=facts)
 
 
+def _seed(instance: Any, name: str) -> None:
+    """Let the block's random generator, where it has one, begin at a place that follows from a name."""
+    for value in vars(instance).values():
+        generator = getattr(value, "__self__", None)
+        if isinstance(generator, np.random.Generator):
+            digest = hashlib.blake2b(name.encode(), digest_size=16).digest()
+            generator.bit_generator.state = np.random.default_rng(int.from_bytes(digest)).bit_generator.state
+
+
 @lru_cache(maxsize=8)
 def _instance(block: str, args: str, words: str) -> Any:
     """The block, made once per process."""
+    found = _class(block)
+    takes = inspect.signature(found).parameters
+    given = json.loads(args)
+    if words == "whitespace" and "language" in takes:
+        given["language"] = WhitespaceWords()
+    try:
+        return found(**given)
+    except ImportError as error:
+        raise SourceError(f"datatrove: {block} needs what is not installed: {error}") from error
+    except (TypeError, ValueError, re.error) as error:
+        raise SourceError(f"datatrove: {block} refuses its args ({error}); it takes {', '.join(takes) or 'none'}") from error
+
+
+def _class(block: str) -> Any:
+    """The class of a dotted name, which must be a filter or a formatter of datatrove."""
     from datatrove.pipeline.filters.base_filter import BaseFilter
+    from datatrove.pipeline.formatters.base import BaseFormatter
     from datatrove.utils.word_tokenizers import WordTokenizer
 
     module, _, name = block.rpartition(".")
     if not module.startswith("datatrove."):  # a recipe is data: it can't have any module of this machine imported
-        raise SourceError(f"datatrove: {block!r} is no block of datatrove: its name must begin with datatrove.pipeline.filters.")
+        raise SourceError(f"datatrove: {block!r} is no block of datatrove: its name must begin with datatrove.pipeline.")
     try:
         found = getattr(importlib.import_module(module), name)
     except (ImportError, ValueError, AttributeError) as error:
+        if isinstance(error, ImportError) and not (error.name or "datatrove").startswith("datatrove"):
+            raise SourceError(f"datatrove: {block} needs what is not installed: install {error.name!r}") from error
         raise SourceError(f"datatrove: there is no block {block!r} ({error})") from error
-    if not (isinstance(found, type) and issubclass(found, BaseFilter)):
-        raise SourceError(f"datatrove: {block!r} is no filter block (a subclass of BaseFilter)")
+    if not (isinstance(found, type) and issubclass(found, BaseFilter | BaseFormatter)):
+        raise SourceError(f"datatrove: {block!r} is no block that filters or formats (a BaseFilter or BaseFormatter)")
     WordTokenizer.register(WhitespaceWords)
-    return found(**json.loads(args), **({"language": WhitespaceWords()} if words == "whitespace" else {}))
+    return found
 
 
 class WhitespaceWords:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import re
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -19,8 +20,15 @@ from pipeline.filters.c4 import c4
 from pipeline.filters.fineweb import fineweb
 from pipeline.filters.gopher import gopher_quality
 from pipeline.filters.repetition import gopher_repetition
+from pipeline.job import Committed, TaskResult
 from pipeline.kernels.unicode import END, SYMBOL, classes
+from pipeline.recipe import parse_recipe
+from pipeline.report import Report
 from pipeline.schema import DOC
+from pipeline.storage import Folder
+from pipeline.worker import LocalStage
+
+FORMATTERS = "datatrove.pipeline.formatters."
 
 
 def batch(texts: list[str], **facts: str) -> pa.RecordBatch:
@@ -121,6 +129,100 @@ def test_a_block_that_gives_no_reason_is_named() -> None:
 def test_no_documents_are_no_work() -> None:
     found = datatrove(batch([]), block=BLOCKS + "RegexFilter", args={"regex_exp": "drop"})
     assert (len(found.reasons), found.reasons.type, found.text.type) == (0, pa.string(), pa.large_string())
+
+
+def test_an_edit_is_counted_where_the_document_is_kept() -> None:
+    line = "Seven words stand here in this line.\n"
+    docs, block = batch([f"{line}Too few\n" * 3, f"{line}Too few", "Four words stay here."]), BLOCKS + "C4QualityFilter"
+    found = datatrove(docs, block=block, args={"min_num_sentences": 1, "min_words_per_line": 4}, words="whitespace")
+    assert found.edits == {"edited": 2}
+    found = datatrove(docs, block=block, args={"min_num_sentences": 2, "min_words_per_line": 4}, words="whitespace")
+    assert found.reasons.to_pylist() == [None, *["datatrove:too_few_sentences"] * 2]
+    assert found.edits == {"edited": 1}
+
+
+MAIL = "Write to someone@mail.net or to other@mail.net today."
+
+
+def test_a_formatter_edits_each_document_as_if_it_were_the_first() -> None:
+    found = datatrove(batch([MAIL, "Nothing to hide.", MAIL, MAIL.replace("today", "now"), ""]), block=FORMATTERS + "PIIFormatter")
+    masked = "Write to email@example.com or to firstname.lastname@example.org today."
+    assert found.text.to_pylist() == [masked, None, masked, masked.replace("today", "now"), None]
+    assert found.reasons.to_pylist() == [None] * 5
+    assert found.edits == {"edited": 3}
+    one = datatrove(batch(["someone@mail.net"]), block=FORMATTERS + "PIIFormatter", args={"email_replacement": "NAME", "remove_ips": False})
+    assert one.text.to_pylist() == ["NAME"]
+
+
+def test_a_text_that_a_formatter_takes_away_is_a_reason_in_the_stage(tmp_path: Path) -> None:
+    with Folder(str(tmp_path)).sub("extract").parquet("web-00000.docs.parquet", DOC) as sink:
+        sink.write(batch(["***\n---", "Words\n----\nand more."]))
+    task = TaskResult("web-00000", (sink.entry(),), Report()).to_json()
+    docs = Committed(Folder(str(tmp_path)).sub("extract"), {"stage": "extract-web", "tasks": [task], "fingerprint": "extract"})
+    step = {"name": "datatrove", "args": {"block": FORMATTERS + "SymbolLinesFormatter"}}
+    done = LocalStage(Folder(str(tmp_path / "out"))).run("filter", {"extract": docs}, steps=[step])
+    assert done.folder.table("web-00000.docs.parquet")["text"].to_pylist() == ["Words\nand more."]
+    assert done.report.dropped == {("web", "datatrove:empty"): 1}
+    assert done.report.counts["web", "datatrove.edited"] == 2
+
+
+def test_a_block_that_draws_draws_by_document() -> None:
+    docs = batch([f"number {n}" for n in range(300)])
+    drawn = [datatrove(part, block=BLOCKS + "SamplerFilter", args={"rate": 0.3}).reasons for part in (docs, docs[:100], docs[100:])]
+    assert drawn[0].to_pylist() == drawn[1].to_pylist() + drawn[2].to_pylist()
+    assert 60 < drawn[0].null_count < 120
+    other = datatrove(docs, block=BLOCKS + "SamplerFilter", args={"rate": 0.3, "seed": 1}).reasons
+    assert other.to_pylist() != drawn[0].to_pylist()
+
+
+RECIPE = """\
+name: tiny
+sources:
+  web:
+    share: 1
+    inputs:
+      - fetch: {files: {paths: [web]}}
+        read: any
+    filters:
+      - datatrove: {block: datatrove.pipeline.filters.GopherQualityFilter, args: {min_doc_words: 3}, words: whitespace}
+      - datatrove: {block: datatrove.pipeline.filters.FineWebQualityFilter, words: whitespace}
+      - datatrove: {block: datatrove.pipeline.formatters.PIIFormatter}
+"""
+
+
+def test_a_recipe_names_blocks_and_keeps_their_reasons() -> None:
+    steps = parse_recipe(RECIPE, "tiny.yaml").sources[0].filters
+    docs = batch(["Two words", "##### one two three #####", f"{MAIL} " * 5, "menu\nof\nshort\nlines"])
+    quality, fineweb_quality, masked = (step(docs) for step in steps)
+    assert quality.reasons.to_pylist()[:2] == ["datatrove:gopher_short_doc", "datatrove:gopher_too_many_hashes"]
+    assert fineweb_quality.reasons.to_pylist()[3] == "datatrove:line_punct_ratio"
+    assert "someone" not in masked.text[2].as_py()
+
+
+def test_packages_that_are_not_installed_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    from datatrove.utils import _import_utils, word_tokenizers
+
+    monkeypatch.setattr(_import_utils, "_is_package_available", lambda name: False)
+    with pytest.raises(SourceError, match=r"FTFYFormatter needs what is not installed: .*pip install ftfy"):
+        datatrove(batch(["a"]), block=FORMATTERS + "FTFYFormatter")
+    tokenizers = dict.fromkeys(word_tokenizers.load_tokenizer_assignments(), partial(word_tokenizers.NLTKTokenizer, "english"))
+    monkeypatch.setattr(word_tokenizers, "load_tokenizer_assignments", lambda: tokenizers)
+    with pytest.raises(SourceError, match=r"needs what is not installed: .*`nltk`.*or set `words: whitespace`"):
+        datatrove(batch(["some words"]), block=BLOCKS + "GopherQualityFilter", args={"max_doc_words": 77})
+
+
+@pytest.mark.parametrize(
+    ("block", "args", "message"),
+    [
+        ("GopherQualityFilter", {"min_words": 3}, r"GopherQualityFilter refuses its args \(.*'min_words'\); it takes min_doc_words, max"),
+        ("RegexFilter", {}, "refuses its args .*'regex_exp'"),
+        ("RegexFilter", {"regex_exp": "("}, "refuses its args .*missing"),
+        ("base_filter.BaseFilter", {}, "refuses its args .*abstract"),
+    ],
+)
+def test_args_that_a_block_refuses_are_named(block: str, args: dict[str, object], message: str) -> None:
+    with pytest.raises(SourceError, match=message):
+        datatrove(batch([]), block=BLOCKS + block, args=args)
 
 
 @pytest.mark.parametrize("block", ["meddler.Block", "datatrove_meddler.Block", "meddler.datatrove.Block", ".meddler.Block", "datatrove"])
