@@ -18,7 +18,7 @@ LADDER: tuple[tuple[str, ...], ...] = (
     ("pipeline.languages", "pipeline.licences"),
     ("pipeline.job",),
     ("pipeline.survivors", "pipeline.tokens", "pipeline.mixing"),
-    ("tokenizer",),
+    ("tokenizer", "pipeline.evals"),
     (
         "pipeline.sources",
         "pipeline.extract",
@@ -48,7 +48,7 @@ HOMES = {
     "numba": ("pipeline.kernels",),
     "datatrove": ("pipeline.compat",),
     "torch": ("trainer",),
-    "datasets": ("pipeline.sources",),
+    "datasets": ("pipeline.sources", "pipeline.evals"),
     "typer": ("pipeline.__main__",),
 }
 
