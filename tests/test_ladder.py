@@ -49,7 +49,7 @@ HOMES = {
     "datatrove": ("pipeline.compat",),
     "torch": ("trainer",),
     "datasets": ("pipeline.sources", "pipeline.evals"),
-    "typer": ("pipeline.__main__",),
+    "typer": ("pipeline.__main__", "pipeline.cli.arguments", "pipeline.cli.shard_commands"),
 }
 
 FIRST_PARTY = ("pipeline", "tokenizer", "trainer", "dashboards")

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from pipeline import registry
 from pipeline.cli.output import console
 from pipeline.errors import Mistake, RecipeError, TokenmillError
-from pipeline.runfiles import RunFiles
+from pipeline.shards.read import Dataset
 from pipeline.storage import Folder
 
 
-def export_dataset(folder: Folder, split: str, format: str, target: str, settings: Mapping[str, str]) -> None:  # noqa: A002
+def export_dataset(dataset: Dataset, format: str, target: str, settings: Mapping[str, str]) -> None:  # noqa: A002
     """Export one split; unknown formats and keys are named with a suggestion."""
     try:
         step, mistakes = registry.bind("export", format, settings)
@@ -19,6 +19,5 @@ def export_dataset(folder: Folder, split: str, format: str, target: str, setting
         raise TokenmillError(str(unknown)) from unknown
     if mistakes:
         raise RecipeError(f"export {format}", [Mistake(0, key, message) for key, message in mistakes])
-    pack = next(RunFiles(folder).stages("pack"))
-    step(pack.folder.sub(split), Folder(target))
-    console().print(f"{split} exported as {format} to {target}", soft_wrap=True)
+    step(dataset.folder, Folder(target))
+    console().print(f"{dataset.manifest.split} exported as {format} to {target}", soft_wrap=True)

@@ -1,40 +1,22 @@
-"""`tokenmill inspect`: packed shards as a summary, as shares, as rows of text, as one token with its document."""
+"""`tokenmill inspect`: packed shards as a summary, as shares, as rows of text, as matches of a text, as samples."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from itertools import islice
 
+import numpy as np
 from rich.text import Text
-from tokenizers import Tokenizer
 
-from pipeline.cli.output import console, print_json, print_table, size
-from pipeline.errors import ShardError
-from pipeline.runfiles import RunFiles
-from pipeline.shards import inspect
-from pipeline.shards.read import Dataset, Origin, open_dataset
-from pipeline.storage import Folder
+from pipeline.cli.output import print_json, print_line, print_table, size, visible
+from pipeline.shards import inspect, search
+from pipeline.shards.read import Dataset, Origin
+from pipeline.shards.text import speller_of
 
-#: Characters of a piece's text that are shown on its line.
-SHOWN = 100
-SPLITS = ("train", "validation")
-
-
-def show(folder: Folder, split: str, shard: int | None, row: int | None, token: int | None, mix: bool, as_json: bool) -> None:
-    """Show a dataset, its mix, a shard's rows, a row's pieces, or a token's document, by how much was named."""
-    if split not in SPLITS:
-        raise ShardError(f"--split {split}: there are {' and '.join(SPLITS)}")
-    run = RunFiles(folder)
-    dataset = open_dataset(next(run.stages("pack")).folder.sub(split))
-    if token is not None:
-        show_token(dataset, shard or 0, row or 0, token, _decoder(run), as_json)
-    elif row is not None:
-        show_row(dataset, shard or 0, row, _decoder(run), as_json)
-    elif mix:
-        show_mix(dataset, as_json)
-    else:
-        show_dataset(dataset, shard, as_json)
+#: Colours of sources, in the order of the recipe.
+COLOURS = ("cyan", "green", "yellow", "magenta", "blue", "red")
 
 
 def show_dataset(dataset: Dataset, shard: int | None, as_json: bool) -> None:
@@ -69,37 +51,46 @@ def show_mix(dataset: Dataset, as_json: bool) -> None:
     print_table(f"{total:,} tokens, counted from the rows", columns, rows)
 
 
-def show_row(dataset: Dataset, shard: int, row: int, decode: Callable[[Sequence[int]], str], as_json: bool) -> None:
-    """The pieces of a row: where they stand, whose they are, how they begin."""
-    found = inspect.pieces(dataset, shard, row, decode)
+def show_row(dataset: Dataset, shard: int, row: int, as_json: bool) -> None:
+    """A row as text: where each piece stands, whose it is, and what it says, in the colour of its source."""
+    found = inspect.pieces(dataset, shard, row, _decoder(dataset))
     if as_json:
         print_json([asdict(piece) for piece in found])
         return
-    console().print(f"shard {shard}, row {row}: {len(found)} pieces in {dataset.manifest.seq_len:,} tokens", soft_wrap=True)
+    print_line(f"shard {shard}, row {row}: {len(found)} pieces in {dataset.manifest.seq_len:,} tokens")
     for piece in found:
-        part = "whole" if piece.stop - piece.start == piece.origin.n_tokens else f"tokens {piece.offset:,} on"
-        console().print(
-            Text(f"  {piece.start:>6}-{piece.stop:<6} {piece.origin.source:<10} {name(piece.origin)} ({part})", "bold"), soft_wrap=True
-        )
-        console().print(Text(f"  {'':<13} {json.dumps(piece.text[:SHOWN], ensure_ascii=False)}"), soft_wrap=True)
+        _show_piece(piece, _colours(dataset))
 
 
-def show_token(dataset: Dataset, shard: int, row: int, token: int, decode: Callable[[Sequence[int]], str], as_json: bool) -> None:
-    """One token, and the document and file that it comes from."""
-    found = inspect.trace(dataset, shard, row, token)
+def _show_piece(piece: inspect.Piece, colours: Mapping[str, str]) -> None:
+    """A piece under its document's name. Its first token, which no token precedes, is dim: it is no target."""
+    part = "whole" if piece.stop - piece.start == piece.origin.n_tokens else f"tokens {piece.offset:,} on of {piece.origin.n_tokens:,}"
+    print_line(f"  {piece.start}-{piece.stop} {piece.origin.source}  {name(piece.origin)} ({part})", "bold " + colours[piece.origin.source])
+    print_line(Text(visible(piece.first), "dim").append(visible(piece.text[len(piece.first) :]), colours[piece.origin.source]))
+
+
+def show_sample(dataset: Dataset, number: int, as_json: bool) -> None:
+    """Pieces drawn at random, token by token."""
+    found = list(search.sample(dataset, speller_of(dataset), number))
     if as_json:
-        print_json({**asdict(found), "text": decode([found.id])})
+        print_json([{"shard": shard, "row": row, **asdict(piece)} for shard, row, piece in found])
         return
-    out = console()
-    out.print(Text(f"shard {shard}, row {row}, token {token}: id {found.id} {json.dumps(decode([found.id]), ensure_ascii=False)}", "bold"))
-    if found.origin is None:
-        out.print("  padding")
+    for shard, row, piece in found:
+        print_line(f"shard {shard}, row {row}")
+        _show_piece(piece, _colours(dataset))
+
+
+def show_matches(dataset: Dataset, text: str, number: int, as_json: bool) -> None:
+    """The first matches of a text, each between its neighbours."""
+    found = list(islice(search.find(dataset, speller_of(dataset), text), number + 1))
+    if as_json:
+        print_json([asdict(match) for match in found[:number]])
         return
-    facts = {**asdict(found.origin), **json.loads(found.origin.meta or "{}")}
-    out.print(Text(f"  token {found.position:,} of {found.origin.n_tokens:,} of document {found.origin.id}"), soft_wrap=True)
-    for key in ("source", "file", "version", "locator", "url", "licence", "lang", "epoch"):
-        if facts.get(key) is not None:
-            out.print(Text(f"  {key:<8} {facts[key]}"), soft_wrap=True)
+    for match in found[:number]:
+        print_line(f"{match.shard}:{match.row}:{match.start}  {match.origin.source}  {name(match.origin)}", "bold")
+        print_line(Text("  ").append(visible(match.before), "dim").append(visible(text), "bold yellow").append(visible(match.after), "dim"))
+    more = f", the first {number}; -n shows more" if len(found) > number else ""
+    print_line(f"{min(len(found), number):,} matches{more}")
 
 
 def name(origin: Origin) -> str:
@@ -108,11 +99,11 @@ def name(origin: Origin) -> str:
     return origin.url or f"{meta.get('file', '')} {meta.get('locator', '')}".strip() or origin.id
 
 
-def _decoder(run: RunFiles) -> Callable[[Sequence[int]], str]:
-    tokenizer = Tokenizer.from_str(next(run.stages("tokenizer")).folder.read("tokenizer.json").decode())
+def _colours(dataset: Dataset) -> dict[str, str]:
+    """A colour for each source, by the order of the recipe."""
+    return {stream["source"]: COLOURS[number % len(COLOURS)] for number, stream in enumerate(dataset.manifest.sources)}
 
-    def decode(ids: Sequence[int]) -> str:
-        text: str = tokenizer.decode(list(ids), skip_special_tokens=False)
-        return text
 
-    return decode
+def _decoder(dataset: Dataset) -> Callable[[Sequence[int]], str]:
+    speller = speller_of(dataset)
+    return lambda ids: speller.text(np.array(ids, np.int64))

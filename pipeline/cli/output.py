@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import unicodedata
 from collections.abc import Iterable, Sequence
 
 from rich.box import SIMPLE_HEAD
@@ -18,6 +19,17 @@ PIPE_WIDTH = 200
 def console() -> Console:
     """Standard output; plain, and wide enough, when piped."""
     return Console(highlight=False, soft_wrap=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
+
+
+def print_line(text: str | Text, style: str = "", *, to_stderr: bool = False) -> None:
+    """One line, never wrapped or cut; styles show on a terminal only."""
+    line = Text(text, style) if isinstance(text, str) else text
+    (Console(stderr=True, highlight=False) if to_stderr else console()).print(line, soft_wrap=True)
+
+
+def visible(text: str) -> str:
+    """A text without what could command a terminal: control characters, but for tabs and newlines, as U+FFFD."""
+    return "".join(char if char in "\t\n" or unicodedata.category(char) != "Cc" else "\ufffd" for char in text)
 
 
 def print_json(value: object) -> None:

@@ -56,13 +56,14 @@ class SourceShare:
 
 @dataclass(frozen=True)
 class Piece:
-    """A piece of a row: positions `start` to `stop` in it, `offset` tokens into its document, and its text."""
+    """A piece of a row: positions `start` to `stop` in it, `offset` tokens into its document, its text and its first token's."""
 
     start: int
     stop: int
     offset: int
     origin: Origin
     text: str
+    first: str
 
 
 @dataclass(frozen=True)
@@ -174,7 +175,7 @@ def pieces(dataset: Dataset, shard: int, row: int, decode: Callable[[Sequence[in
     stops = np.cumsum(found.seq_lengths)
     columns = (stops - found.seq_lengths, stops, found.doc_offset, found.doc_index)
     return [
-        Piece(start, stop, offset, reader.origin(index), decode(found.input_ids[start:stop].tolist()))
+        Piece(start, stop, offset, reader.origin(index), *(decode(found.input_ids[start:end].tolist()) for end in (stop, start + 1)))
         for start, stop, offset, index in zip(*(column.tolist() for column in columns), strict=True)
     ]
 
