@@ -68,3 +68,11 @@ def _end(text: str, i: int, mark: Mark) -> int:
     skipped = (r"\\(?!\n)." if mark.one_line else r"\\.") + "|" if mark.escapes else ""
     found = re.compile(rf"(?:(?!{'|'.join(ways)})(?:{skipped}.))*+(?:{'|'.join(ways)})", re.DOTALL).match(text, i)
     return found.end() if found else len(text)
+
+
+# ---- heads ----------------------------------------------------------------------------------------------------------
+
+
+def first_places(text: str, phrases: Sequence[str]) -> list[int]:
+    words = " ".join(["", *re.findall("[A-Za-z0-9]+", text), ""]) or " "
+    return [words.lower().find(f" {phrase} ") for phrase in phrases]

@@ -120,7 +120,7 @@ def code(
     (`visible_chars`: in characters). Values are StarCoder 2's. No comments are told of languages that pipeline/languages.py
     doesn't list, nothing visible of what isn't HTML: such a signal is null, and no rule asks for it.
 
-    `by_extension` sets other bounds for files with certain suffixes (".yaml .yml": {...}); yours takes the place of the whole default table, which has:
+    `by_extension` sets other bounds for files with certain suffixes (".yaml .yml": {...}); yours takes the place of all of these:
     prose, SQL and R without rules on lines but for 100,000 characters; JSON and YAML of 100 to 5,000 characters, half of them
     letters; HTML visible by a fifth and 100 characters; JavaScript and CSS with a twentieth of white space; Python, Java and
     JavaScript with comments up to .8. bigcode asked these three for .01 of comments too, which drops many short files.

@@ -37,22 +37,22 @@ def word_phrases(wanted: Sequence[str]) -> Phrases:
     return phrases({f" {phrase} ": number for number, phrase in enumerate(wanted)})
 
 
-def first_places(column: Texts, head: int, wanted: Phrases) -> Places:
-    """int32[rows, phrases]: where each phrase first stands in the first `head` bytes of a text, -1 where it doesn't.
+def first_places(column: Texts, wanted: Phrases) -> Places:
+    """int32[rows, phrases]: where each phrase first stands in a text (the beginning of one), -1 where it doesn't.
 
     Only letters and digits of ASCII count, in any case; all between them is one space. So a phrase is found though it goes
     over several lines, each with its mark of a comment. The places order the phrases, they aren't offsets into the text.
     """
     places = np.full((column.rows, len(wanted.anchors)), -1, np.int32)
-    _first_places(column.offsets, column.data, head, wanted, np.empty(head + 2, np.uint8), places)
+    words = np.empty(int(np.diff(column.offsets).max(initial=0)) + 2, np.uint8)
+    _first_places(column.offsets, column.data, wanted, words, places)
     return places
 
 
 @kernel
-def _first_places(offsets: Ints, data: Bytes, head: int, wanted: Phrases, words: Bytes, places: Places) -> None:
+def _first_places(offsets: Ints, data: Bytes, wanted: Phrases, words: Bytes, places: Places) -> None:
     for row in range(len(places)):
-        start = offsets[row]
-        size = _plain_words(data, start, min(start + head, offsets[row + 1]), words)
+        size = _plain_words(data, offsets[row], offsets[row + 1], words)
         for i in range(size):
             if wanted.is_rare[words[i]]:
                 _note_phrases(words, i, size, wanted, places[row])

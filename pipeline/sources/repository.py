@@ -6,10 +6,11 @@ import posixpath
 from collections.abc import Iterator, Sequence
 
 from pipeline.contracts import InputFile, RawDocument
+from pipeline.licences.recognise import declared
 from pipeline.registry import reader
 from pipeline.sources.archives import members
 from pipeline.sources.formats import Kind, guess
-from pipeline.sources.licences import LICENCE_FILE, by_folder, declared, nearest
+from pipeline.sources.licences import LICENCE_FILE, by_folder, nearest
 
 #: What is in a tree and was not written in it, or is no program: other people's packages, lock files, minified code.
 SKIP = ("*/.git/*", "*/node_modules/*", "*/third_party/*", "*/vendor/*", "*.min.js", "*.min.css", "*_pb2.py", "*.pb.go")

@@ -10,7 +10,8 @@ import pytest
 from archive_kit import COMPRESS, input_file, tar
 
 from pipeline.contracts import InputFile
-from pipeline.sources.licences import by_folder, declared, identify, nearest
+from pipeline.licences.recognise import declared, identify
+from pipeline.sources.licences import by_folder, nearest
 from pipeline.sources.repository import repository
 
 MIT = b"Permission is hereby granted, free of charge, to any person\nobtaining a copy of this software ..."

@@ -1,0 +1,155 @@
+"""Which licence a text is, and which one a file says it is under: told by an SPDX header, or by phrases that only one has.
+
+Phrases are written in plain words (see `ids.plain_words`), so that neither line breaks nor marks of comments part them. All
+of a row must occur; the row whose first phrase stands first is the text's licence, for licences quote and name each
+other, and of several rows whose first phrases stand at one place the upper one is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from pipeline.licences.ids import PROPRIETARY, PUBLIC_DOMAIN, plain_words
+
+Row = tuple[str, tuple[str, ...]]
+
+#: What grants the licence itself: as good at the top of a source file as in a file of its own.
+_GRANTS: tuple[Row, ...] = (
+    ("Unlicense", ("this is free and unencumbered software released into the public domain",)),
+    ("CC0-1.0", ("cc0 1 0 universal",)),
+    ("ISC", ("permission to use copy modify and or distribute this software for any purpose with or without fee",)),
+    ("ISC", ("permission to use copy modify and distribute this software for any purpose with or without fee",)),
+    ("Zlib", ("this software is provided as is without any express or implied warranty", "altered source versions must be plainly marked")),
+    ("BSL-1.0", ("permission is hereby granted free of charge to any person or organization obtaining a copy",)),
+    ("BSD-3-Clause", ("redistribution and use in source and binary forms", "endorse or promote products")),
+    ("BSD-2-Clause", ("redistribution and use in source and binary forms",)),
+    ("MIT-0", ("permission is hereby granted free of charge to any person obtaining a copy", "mit no attribution")),
+    ("MIT", ("permission is hereby granted free of charge to any person obtaining a copy",)),
+)
+
+#: Titles of licence texts. In a source file they may be its subject.
+_TITLES: tuple[Row, ...] = (
+    ("AGPL-3.0", ("gnu affero general public license", "version 3")),
+    ("LGPL-3.0", ("gnu lesser general public license", "version 3")),
+    ("LGPL-2.1", ("gnu lesser general public license", "version 2 1")),
+    ("LGPL-2.0", ("gnu library general public license", "version 2")),
+    ("GPL-3.0", ("gnu general public license", "version 3")),
+    ("GPL-2.0", ("gnu general public license", "version 2")),
+    ("GFDL-1.3", ("gnu free documentation license", "version 1 3")),
+    ("GFDL-1.2", ("gnu free documentation license", "version 1 2")),
+    ("MPL-2.0", ("mozilla public license", "2 0")),
+    ("EPL-2.0", ("eclipse public license", "2 0")),
+    ("Apache-2.0", ("apache license", "version 2 0")),
+    ("BSL-1.0", ("boost software license", "version 1 0")),
+    ("CC-BY-NC-SA-4.0", ("attribution noncommercial sharealike 4 0",)),
+    ("CC-BY-NC-4.0", ("attribution noncommercial 4 0",)),
+    ("CC-BY-SA-4.0", ("attribution sharealike 4 0",)),
+    ("CC-BY-4.0", ("attribution 4 0 international",)),
+    ("CC-BY-SA-3.0", ("attribution sharealike 3 0",)),
+    ("PSF-2.0", ("python software foundation license version 2",)),
+    ("Artistic-2.0", ("the artistic license 2 0",)),
+    ("WTFPL", ("do what the fuck you want to public license",)),
+    ("MIT", ("the mit license",)),
+)
+TEXTS = (*_GRANTS, *_TITLES)
+
+
+def _gnu_notices() -> tuple[Row, ...]:
+    """How the GNU licences ask to be named at the top of a file, with "or any later version" and without."""
+    versions = (("AGPL", "affero ", "3"), ("LGPL", "lesser ", "3"), ("LGPL", "lesser ", "2 1"), ("LGPL", "library ", "2"))
+    rows: list[Row] = []
+    for name, kind, number in (*versions, ("GPL", "", "3"), ("GPL", "", "2")):
+        title, licence = f"gnu {kind}general public license", f"{name}-{number.replace(' ', '.') if ' ' in number else number + '.0'}"
+        later = f"version {number} of the license or at your option any later version"
+        rows += [(f"{licence}-or-later", (title, later)), (f"{licence}-only", (title, f"version {number} of the license"))]
+        rows += [(f"{licence}-or-later", (f"{title} version {number} or later",)), (f"{licence}-only", (f"{title} version {number}",))]
+        rows += [(f"{licence}-or-later", (f"{title} v{number} or later",)), (f"{licence}-only", (f"{title} v{number}",))]
+    return tuple(rows)
+
+
+def _gnu_exceptions() -> tuple[Row, ...]:
+    """Notices of files that generators and compilers put into programs of other people, whom the licence alone would bind."""
+    later = "version {} of the license or at your option any later version"
+    cases = (
+        ("GPL-3.0-or-later WITH Bison-exception-2.2", later.format("3"), "bison parser skeleton"),
+        ("GPL-2.0-or-later WITH Bison-exception-2.2", later.format("2"), "bison parser skeleton"),
+        ("GPL-2.0-or-later WITH GNAT-exception", later.format("2"), "if other files instantiate generics from this unit"),
+        ("GPL-3.0-or-later WITH Autoconf-exception-3.0", later.format("3"), "configuration script generated by autoconf"),
+        ("GPL-2.0-or-later WITH Autoconf-exception-2.0", later.format("2"), "configuration script generated by autoconf"),
+        ("GPL-2.0-or-later WITH Libtool-exception", later.format("2"), "built using gnu libtool"),
+        ("GPL-2.0-only WITH Classpath-exception-2.0", "version 2 only", "subject to the classpath exception"),
+    )
+    exempt = tuple((name, ("gnu general public license", version, phrase)) for name, version, phrase in cases)
+    return *exempt, ("GPL-3.0-or-later WITH GCC-exception-3.1", ("gnu general public license", "gcc runtime library exception"))
+
+
+def _creative_commons_addresses() -> tuple[Row, ...]:
+    kinds, versions = ("by", "by-sa", "by-nc", "by-nc-sa", "by-nd", "by-nc-nd"), ("2.0", "2.5", "3.0", "4.0")
+    pages = [(f"CC-{kind.upper()}-{version}", f"{kind} {version}") for kind in kinds for version in versions]
+    return tuple((name, (f"creativecommons org licenses{plain_words(page)}".strip(),)) for name, page in pages)
+
+
+def _said(licence: str, *names: str) -> tuple[Row, ...]:
+    ways = ("licensed under", "released under", "distributed under", "under the terms of", "available under")
+    return tuple((licence, (f"{way} {article}{name}",)) for name in names for way in ways for article in ("", "the "))
+
+
+#: What the top of a source file says of its licence.
+HEADERS: tuple[Row, ...] = (
+    ("Apache-2.0 OR MIT", ("licensed under the apache license version 2 0", "or the mit license")),
+    ("Apache-2.0 OR MIT", ("licensed under the mit license", "or the apache license version 2 0")),
+    ("Apache-2.0", ("apache org licenses license 2 0",)),
+    *_said("Apache-2.0", "apache license version 2 0", "apache license 2 0", "apache 2 0 license"),
+    *_said("MIT", "mit license", "mit licence"),
+    ("MIT", ("mit licensed",)),
+    ("MIT", ("opensource org licenses mit",)),
+    *_said("BSD-3-Clause", "bsd 3 clause license", "3 clause bsd license", "new bsd license", "modified bsd license"),
+    *_said("BSD-2-Clause", "bsd 2 clause license", "2 clause bsd license", "simplified bsd license"),
+    *_said("BSL-1.0", "boost software license version 1 0"),
+    ("MPL-2.0", ("subject to the terms of the mozilla public license v 2 0",)),
+    ("MPL-1.1", ("subject to the mozilla public license version 1 1",)),
+    ("EPL-2.0", ("eclipse public license v 2 0",)),
+    ("EPL-2.0", ("eclipse public license 2 0",)),
+    ("EPL-1.0", ("eclipse public license v1 0",)),
+    ("CDDL-1.0", ("common development and distribution license version 1 0",)),
+    ("PSF-2.0", ("licensed to psf under a contributor agreement",)),
+    ("CC0-1.0", ("creativecommons org publicdomain zero 1 0",)),
+    (PUBLIC_DOMAIN, ("this file is in the public domain",)),
+    (PUBLIC_DOMAIN, ("this code is in the public domain",)),
+    (PUBLIC_DOMAIN, ("released into the public domain",)),
+    (PUBLIC_DOMAIN, ("released to the public domain",)),
+    (PUBLIC_DOMAIN, ("placed in the public domain",)),
+    ("blessing", ("the author disclaims copyright to this source code in place of a legal notice here is a blessing",)),
+    (PROPRIETARY, ("proprietary and confidential",)),
+    (PROPRIETARY, ("unauthorized copying of this file",)),
+    *_gnu_exceptions(),
+    *_gnu_notices(),
+    *_creative_commons_addresses(),
+    *_GRANTS,
+)
+
+#: An SPDX header, alone on its line but for what ends a comment or a string.
+DECLARED = r"SPDX-License-Identifier:[ \t]*(?P<expression>[A-Za-z0-9.+\- ()]{2,200}?)[ \t]*(?:\*/|-->|[\"'\r]|$)"
+_DECLARED = re.compile(DECLARED.encode(), re.MULTILINE)
+#: A licence names itself at its top; a text that quotes it further down doesn't count as it.
+_READ_CHARS = 20_000
+_HEADER_BYTES = 4000
+
+
+def identify(text: str) -> str | None:
+    """The SPDX id of a licence text, or None when it is none of those known."""
+    words = plain_words(text[:_READ_CHARS])
+    found = [(words.find(f" {needed[0]} "), name) for name, needed in TEXTS if all(f" {phrase} " in words for phrase in needed)]
+    return min(found, key=lambda place: place[0])[1] if found else None
+
+
+def declared(content: bytes) -> str | None:
+    """The licence that a source file declares in its header (SPDX-License-Identifier), or None."""
+    found = _DECLARED.search(content, 0, _HEADER_BYTES)
+    return found[1].decode("ascii").strip() if found else None
+
+
+def every_phrase(rows: Sequence[Row]) -> list[str]:
+    """The phrases of rows, each once, in an order that depends on nothing else."""
+    return list(dict.fromkeys(phrase for _, needed in rows for phrase in needed))
