@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from pipeline.kernels.arrow import Bytes
 from pipeline.kernels.compiled import kernel
+from pipeline.kernels.eights import load8
 
 Hashes = npt.NDArray[np.uint64]
 Slots = npt.NDArray[np.int32]
@@ -26,16 +27,6 @@ def mix(value: np.uint64) -> np.uint64:
     value = (value ^ (value >> _HALF)) * _MIX_1
     value = (value ^ (value >> _HALF)) * _MIX_2
     return value ^ (value >> _HALF)
-
-
-@kernel
-def load8(data: Bytes, start: int) -> np.uint64:
-    """The eight bytes at `start` as one little-endian number."""
-    i = np.uint64(start)  # an unsigned index can't count from the end: without that check this becomes one load
-    value = np.uint64(0)
-    for k in range(8):
-        value |= np.uint64(data[i + np.uint64(k)]) << np.uint64(8 * k)
-    return value
 
 
 @kernel

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from pipeline.kernels.arrow import Bytes, Ints, Texts
+from pipeline.kernels.blocks import count_words
 from pipeline.kernels.compiled import kernel
 from pipeline.kernels.hashing import Hashes, Slots, find_or_add, hash_bytes, next_base, slot_mask
 from pipeline.kernels.unicode import END, char_count, class_at, classes, continues, count_byte, strip
-from pipeline.kernels.words import count_words
 
 #: Columns of `line_shapes`.
 SHAPE_LINES, ENDED_LINES, SHORT_LINES, DUP_CHARS, TEXT_CHARS, NEWLINES, SHAPE_WORDS = range(7)

@@ -8,10 +8,10 @@ from typing import NamedTuple
 import numpy as np
 
 from pipeline.kernels.arrow import Bytes, Ints, Texts
+from pipeline.kernels.blocks import count_words
 from pipeline.kernels.compiled import kernel
 from pipeline.kernels.phrases import lower, starts_with
 from pipeline.kernels.unicode import ALNUM, DIGIT, SPACE, TABLE_SIZE, byte_at, class_at, classes, continues, copy_bytes, strip
-from pipeline.kernels.words import count_words
 
 #: Columns of the counts of `correct_pages`: words of the page and of what was taken out, lines by what was done to them.
 WORDS, REMOVED, UPPERCASE, NUMERIC, COUNTER, FEW_WORDS, CUT, NEWLINES = range(8)

@@ -15,9 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.kernels.arrow import Bytes, Ints, Texts
+from pipeline.kernels.blocks import find_words, most_pieces
 from pipeline.kernels.compiled import kernel
-from pipeline.kernels.hashing import Hashes, Slots, find_or_add, hash_bytes, hash_padded, load8, mix, next_base, slot_mask, stir
-from pipeline.kernels.unicode import SPACE, char_count, class_at, classes, continues, strip
+from pipeline.kernels.eights import before, find_newline, load8, load_some, store8
+from pipeline.kernels.hashing import Hashes, Slots, find_or_add, hash_bytes, hash_padded, mix, next_base, slot_mask, stir
+from pipeline.kernels.unicode import char_count, classes, strip
 
 #: Columns of `repetition_counts`. TOP and DUPLICATE are the columns of the smallest n-gram; larger ones follow.
 CHARS, LINES, DUP_LINES, DUP_LINE_CHARS, PARAGRAPHS, DUP_PARAGRAPHS, DUP_PARAGRAPH_CHARS, TOP, DUPLICATE = 0, 1, 2, 3, 4, 5, 6, 7, 10
@@ -35,7 +37,6 @@ class _Scratch(NamedTuple):
 
     joined: Bytes  # the words' bytes, one word after another, and some zeros
     ends: Ints  # where in `joined` each word ends, after a 0
-    chars: Ints  # how many characters end there
     starts: Ints  # of lines, of paragraphs, of n-grams
     stops: Ints
     words: Hashes
@@ -63,23 +64,11 @@ def repetition_counts(column: Texts) -> Ints:
 
 
 def _scratch(column: Texts) -> _Scratch:
-    room = _most_pieces(column.offsets, column.data) + 2
-    ints, hashes, small = np.empty((4, room), np.int64), np.empty((3, room), np.uint64), np.empty((2, room), np.int32)
+    room = most_pieces(column.offsets, column.data) + 2
+    ints, hashes, small = np.empty((3, room), np.int64), np.empty((3, room), np.uint64), np.empty((2, room), np.int32)
     joined = np.empty(int(np.diff(column.offsets).max()) + _PREFIX, np.uint8)
     arrays = (joined, *ints, *hashes, *small, np.empty(room, np.uint8), np.zeros(slot_mask(room) + 1, np.int32))
     return _Scratch._make(arrays)
-
-
-@kernel
-def _most_pieces(offsets: Ints, data: Bytes) -> int:
-    """No text has more words or lines: the bytes that can start white space, and one."""
-    most = 0
-    for row in range(len(offsets) - 1):
-        spaces = 1
-        for i in range(np.uint64(offsets[row]), np.uint64(offsets[row + 1])):
-            spaces += data[i] <= 32 or data[i] == 0xC2 or (data[i] >= 0xE1 and data[i] <= 0xE3)
-        most = max(most, spaces)
-    return most
 
 
 @kernel
@@ -102,12 +91,14 @@ def _find_lines(data: Bytes, start: int, end: int, scratch: _Scratch) -> int:
     """Split at runs of newlines: fill `starts` and `stops` of the lines and return their number."""
     lines = 0
     scratch.starts[0] = start
-    for i in range(start, end):
-        if data[i] == 10:
-            if i == start or data[i - 1] != 10:
-                scratch.stops[lines] = i
-                lines += 1
-            scratch.starts[lines] = i + 1
+    i = find_newline(data, start, end)
+    while i < end:
+        scratch.stops[lines] = i
+        while i < end and data[np.uint64(i)] == 10:
+            i += 1
+        lines += 1
+        scratch.starts[lines] = i
+        i = find_newline(data, i, end)
     scratch.stops[lines] = end
     return lines + 1
 
@@ -143,34 +134,42 @@ def _count_duplicates(data: Bytes, pieces: int, scratch: _Scratch, base: int, co
 
 @kernel
 def _read_words(data: Bytes, start: int, end: int, table: Bytes, scratch: _Scratch) -> int:
-    """Fill `joined`, `ends`, `chars` and the hashes of the words; return how many words there are.
-
-    Free of branches on white space, which no processor guesses: the end of a word is written at each of its bytes.
-    """
-    words, size, chars, begin = 0, 0, 0, 0
+    """Fill `joined`, `ends` and the hashes of the words; return how many words there are."""
+    words, size = find_words(data, start, end, table, scratch.starts, scratch.stops), 0
     scratch.ends[0] = 0
-    scratch.chars[0] = 0
-    for i in range(start, end):
-        scratch.joined[np.uint64(size)] = data[i]
-        if continues(data, i):
-            size += size > begin
-            continue
-        space = (class_at(table, data, i, end) & SPACE) // SPACE
-        following = np.uint64(words + 1)
-        scratch.ends[following] = size
-        scratch.chars[following] = chars
-        words += space & (size > begin)
-        size += 1 - space
-        chars += 1 - space
-        begin = size if space else begin
-    if size > begin:
-        words += 1
-        scratch.ends[words] = size
-        scratch.chars[words] = chars
-    scratch.joined[size : size + _PREFIX] = 0
     for word in range(words):
-        scratch.words[word] = hash_padded(scratch.joined, scratch.ends[word], scratch.ends[word + 1])
+        first, last = scratch.starts[word], scratch.stops[word]
+        scratch.words[word] = _read_word(data, first, last, scratch.joined, size)
+        size += last - first
+        scratch.ends[word + 1] = size
+    scratch.joined[size : size + _PREFIX] = 0
     return words
+
+
+@kernel
+def _read_word(data: Bytes, start: int, end: int, joined: Bytes, at: int) -> np.uint64:
+    """Copy data[start:end] to `joined`, zeros behind it, and return its hash.
+
+    Sixteen bytes a turn: so few words are longer that a processor guesses one turn.
+    """
+    safe = end + 16 <= len(data)
+    state, i = np.uint64(end - start), start
+    while i < end:
+        low = load8(data, i) if safe else load_some(data, i, end)
+        high = load8(data, i + 8) if safe else load_some(data, i + 8, end)
+        low, high = low & before(end - i), high & before(end - i - 8)
+        store8(joined, at, low)
+        store8(joined, at + 8, high)
+        state = stir(stir(state, low), high)
+        i += 16
+        at += 16
+    return state
+
+
+@kernel
+def _chars(gram: int, size: int, scratch: _Scratch) -> int:
+    """The characters of the n-gram's words."""
+    return char_count(scratch.joined, scratch.ends[gram], scratch.ends[gram + size])
 
 
 @kernel
@@ -196,7 +195,7 @@ def _count_top_ngrams(words: int, scratch: _Scratch, base: int, counts: Ints) ->
             scratch.counts[first] = seen
             if seen > occurrences or (seen == occurrences and first < top):
                 occurrences, top = seen, first
-        counts[size - _FIRST_TOP] = occurrences * (scratch.chars[top + size] - scratch.chars[top] + size - 1)
+        counts[size - _FIRST_TOP] = occurrences * (_chars(top, size, scratch) + size - 1)
         base = next_base(scratch.slots, base, words)
         listed = _keep_repeated(listed, scratch)
     return base
@@ -229,7 +228,7 @@ def _count_duplicate_ngrams(words: int, scratch: _Scratch, base: int, counts: In
                 break
             scratch.keys[gram] = _hash_joined(gram, size, scratch)
             if find_or_add(scratch.keys, gram, scratch.slots, mask, base) != gram:
-                counts[size - _FIRST_DUPLICATE] += scratch.chars[gram + size] - scratch.chars[gram]
+                counts[size - _FIRST_DUPLICATE] += _chars(gram, size, scratch)
                 following = gram + size
         base = next_base(scratch.slots, base, words)
     return base

@@ -23,6 +23,7 @@ import numpy.typing as npt
 
 from pipeline.kernels.arrow import Bytes
 from pipeline.kernels.compiled import kernel
+from pipeline.kernels.eights import first_of, line_ends, load8
 
 #: Bits of a class. LETTER: `str.isalpha`. ALNUM: `str.isalnum`. DIGIT: category Nd. SYMBOL: categories P*, S* and C*.
 #: SPACE, LINE: see above.
@@ -149,10 +150,16 @@ def copy_bytes(source: Bytes, start: int, end: int, target: Bytes, at: int) -> N
 @kernel
 def line_stop(table: Bytes, data: Bytes, start: int, end: int) -> int:
     """Where the line that begins at `start` stops: at its line end, or at `end`."""
-    for i in range(start, end):
-        first = data[i]
-        if (first <= 30 or first == 0xC2 or first == 0xE2) and class_at(table, data, i, end) & LINE:  # no other byte starts one
+    i = start
+    while i < end:
+        if i + 8 <= len(data):
+            step = first_of(line_ends(load8(data, i)))
+            if step:
+                i += step
+                continue
+        if not continues(data, i) and class_at(table, data, i, end) & LINE:
             return i
+        i += 1
     return end
 
 

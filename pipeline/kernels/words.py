@@ -5,14 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 from pipeline.kernels.arrow import Bytes, Ints, Texts
+from pipeline.kernels.blocks import count_words, find_words, most_pieces
 from pipeline.kernels.compiled import kernel
+from pipeline.kernels.eights import HIGH, before, bit_count, digits, equal_to, first_of, letters, load8
 from pipeline.kernels.hashing import Hashes
 from pipeline.kernels.unicode import (
     ALNUM,
     LETTER,
     SPACE,
     SYMBOL,
-    byte_at,
     char_count,
     class_at,
     classes,
@@ -39,7 +40,10 @@ def word_counts(column: Texts, stop_words: Texts) -> Ints:
     white space, with U+2022 or "-"; ELLIPSIS_LINES end, before white space, with an ellipsis.
     """
     counts = np.zeros((column.rows, 10), np.int64)
-    _count_words(column.offsets, column.data, stop_words.offsets, stop_words.data, _stop_lengths(stop_words), classes(), counts)
+    starts, stops = np.empty((2, most_pieces(column.offsets, column.data)), np.int64)
+    _count_words(
+        column.offsets, column.data, stop_words.offsets, stop_words.data, _stop_lengths(stop_words), classes(), starts, stops, counts
+    )
     _count_lines(column.offsets, column.data, classes(), counts)
     return counts
 
@@ -68,19 +72,6 @@ def _stop_lengths(stop_words: Texts) -> Hashes:
 
 
 @kernel
-def count_words(data: Bytes, start: int, end: int, table: Bytes) -> int:
-    """The words of data[start:end]."""
-    words, outside = 0, 1
-    for i in range(start, end):
-        if continues(data, i):
-            continue
-        space = (class_at(table, data, i, end) & SPACE) // SPACE
-        words += outside & (1 - space)
-        outside = space
-    return words
-
-
-@kernel
 def has_words(data: Bytes, start: int, end: int, table: Bytes, least: int) -> bool:
     """Whether data[start:end] has at least so many words; it looks no further."""
     words, outside = 0, 1
@@ -103,35 +94,51 @@ def _number_of_words(offsets: Ints, data: Bytes, table: Bytes, counts: Ints) -> 
 
 @kernel
 def _count_words(
-    offsets: Ints, data: Bytes, stop_offsets: Ints, stop_data: Bytes, stop_lengths: Hashes, table: Bytes, counts: Ints
+    offsets: Ints,
+    data: Bytes,
+    stop_offsets: Ints,
+    stop_data: Bytes,
+    stop_lengths: Hashes,
+    table: Bytes,
+    starts: Ints,
+    stops: Ints,
+    counts: Ints,
 ) -> None:
-    """Fill the columns of `word_counts` that are about words."""
+    """Fill the columns of `word_counts` that are about words. A stop word that was seen isn't looked for again."""
+    every = ~np.uint64(0) >> np.uint64(65 - len(stop_offsets)) if len(stop_offsets) > 1 else np.uint64(0)
     for row in range(len(counts)):
-        start, end = offsets[row], offsets[row + 1]
-        words, plain, plain_chars, letters, stops = 0, 0, 0, 0, np.uint64(0)
-        word, chars, seen = start, 0, 0
-        for i in range(start, end + 1):
-            if i < end and continues(data, i):
-                continue
-            bits = class_at(table, data, i, end) if i < end else SPACE
-            if not bits & SPACE:
-                word = word if chars else i
-                chars += 1
-                seen |= bits ^ SYMBOL
-            elif chars:
-                words += 1
-                letters += (seen & LETTER) != 0
-                plain += (seen & SYMBOL) != 0
-                plain_chars += chars if seen & SYMBOL else 0
-                if stop_lengths[data[word]] >> np.uint64(min(i - word, 63)) & np.uint64(1):
-                    stops |= _stop_word_bit(data, word, i, stop_offsets, stop_data)
-                chars, seen = 0, 0
-        counts[row, HASHES] = count_byte(data, start, end, 35)
+        words = find_words(data, offsets[row], offsets[row + 1], table, starts, stops)
+        plain, plain_chars, letters, seen = 0, 0, 0, np.uint64(0)
+        for word in range(words):
+            start, stop = starts[word], stops[word]
+            chars, bits = _word_classes(data, start, stop, table)
+            letters += (bits & LETTER) != 0
+            plain += (bits & SYMBOL) != 0
+            plain_chars += chars if bits & SYMBOL else 0
+            if seen != every and stop_lengths[data[start]] >> np.uint64(min(stop - start, 63)) & np.uint64(1):
+                seen |= _stop_word_bit(data, start, stop, stop_offsets, stop_data)
+        counts[row, HASHES] = count_byte(data, offsets[row], offsets[row + 1], 35)
         counts[row, WORDS], counts[row, LETTER_WORDS] = words, letters
         counts[row, PLAIN_WORDS], counts[row, PLAIN_CHARS] = plain, plain_chars
-        while stops:
-            stops &= stops - np.uint64(1)
-            counts[row, STOP_WORDS] += 1
+        counts[row, STOP_WORDS] = np.int64(bit_count(seen))
+
+
+@kernel
+def _word_classes(data: Bytes, start: int, end: int, table: Bytes) -> tuple[int, int]:
+    """The characters of a word, and LETTER if one is a letter, SYMBOL if one is none: of ASCII, if it is a letter or digit."""
+    length = end - start
+    if length <= 16 and start + 16 <= len(data):
+        low, high = load8(data, start) & before(length), load8(data, start + 8) & before(length - 8)
+        if not (low | high) & HIGH:
+            letter = letters(low) | letters(high)
+            plain = letter | digits(low) | digits(high)
+            return length, LETTER * (letter != np.uint64(0)) | SYMBOL * (plain != np.uint64(0))
+    chars, bits = 0, 0
+    for i in range(start, end):
+        if not continues(data, i):
+            chars += 1
+            bits |= class_at(table, data, i, end) ^ SYMBOL
+    return chars, bits
 
 
 @kernel
@@ -173,12 +180,17 @@ def _is_ellipsis(data: Bytes, i: int, end: int) -> bool:
 @kernel
 def _count_ellipses(data: Bytes, start: int, end: int) -> int:
     """Occurrences of "...", none overlapping another, and of U+2026."""
-    count, dots = 0, 0
-    for i in range(start, end):
-        byte = byte_at(data, i)
-        dots = dots + 1 if byte == 46 else 0
-        if byte == 46 or byte == 0xE2:
-            count += dots % 3 == 0 if dots else is_general_punctuation(data, i, end, 0xA6)
+    count, i = 0, start
+    while i + 3 <= end:
+        if i + 10 <= len(data):
+            eight = load8(data, i)
+            step = first_of((equal_to(eight, 46) & equal_to(load8(data, i + 2), 46)) | equal_to(eight, 0xE2))
+            if step:
+                i += step
+                continue
+        found = _is_ellipsis(data, i, end)
+        count += found
+        i += 3 if found else 1
     return count
 
 

@@ -8,7 +8,7 @@ from pipeline.kernels import compiled, words
 
 
 def test_a_kernel_carries_the_stamp_of_its_sources() -> None:
-    assert words.count_words.__qualname__ == f"count_words_{compiled.source_stamp(Path(words.__file__))}"
+    assert words.has_words.__qualname__ == f"has_words_{compiled.source_stamp(Path(words.__file__))}"
 
 
 def test_a_stamp_follows_a_module_and_its_helpers_and_no_others(tmp_path: Path) -> None:
