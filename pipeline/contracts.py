@@ -75,6 +75,7 @@ class Verdicts:
 
     `reasons`: string array, null = keep. `signals`: the measured columns by short name, for kept and dropped rows alike.
     `text`: the edited texts (large_string) of a filter that edits; null array = unchanged.
+    `evidence`: the texts that excerpts of dropped documents are cut from; null array = the texts as the filter saw them.
     `edits`: how many edits of each kind were made, for the report.
     `facts` replaces descriptive columns of DOC (lang, date, url, licence) by what was found; a null there leaves them.
     `bounds`: what the rules asked of the signals, the same for every batch, an empty one too.
@@ -83,6 +84,7 @@ class Verdicts:
     reasons: pa.Array
     signals: Mapping[str, pa.Array] = field(default_factory=dict)
     text: pa.Array | None = None
+    evidence: pa.Array | None = None
     edits: Mapping[str, int] = field(default_factory=dict)
     facts: Mapping[str, pa.Array] = field(default_factory=dict)
     bounds: tuple[Bound, ...] = ()

@@ -58,12 +58,10 @@ def run_start(data: Bytes, floor: int, i: int, members: Bytes) -> int:
 @kernel
 def stands_at(data: Bytes, i: int, end: int, wanted: Bytes) -> bool:
     """Whether data[i:end] starts with `wanted`."""
-    if i + len(wanted) > end:
-        return False
-    for k in range(len(wanted)):
-        if data[i + k] != wanted[k]:
-            return False
-    return True
+    same = 0
+    while same < len(wanted) and i + same < end and data[i + same] == wanted[same]:
+        same += 1
+    return same == len(wanted)
 
 
 @kernel

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import string
 
-import numpy as np
-
 from pipeline.kernels.arrow import Bytes
 from pipeline.kernels.bytesets import (
     ALNUMS,
@@ -42,7 +40,8 @@ _SUFFIXES = letters(
 _EXAMPLE = letters("example")
 _RESERVED = letters(" example test invalid localhost ")
 _OF_EXAMPLE = letters(" com net org ")
-_GIT = letters("git")
+#: Names before an "@" that are no mailbox: of repositories, and of Kotlin's labels ("this@Outer.field").
+_NO_MAILBOX = letters(" git this super ")
 
 #: Words before a dotted number that make it a version.
 _VERSIONS = letters(" v ver version versions release build ")
@@ -82,15 +81,13 @@ def email_end(data: Bytes, start: int, at: int, end: int) -> int:
         if stop - label > _MOST_LABEL or data[label] == 45 or data[stop - 1] == 45 or stop == last or data[stop] != 46:
             break
         label = stop + 1
-    return 0 if not found or _leads_nowhere(data, start, at, top, found, end) else found
+    return 0 if not found or _leads_nowhere(data, start, at, top, found) else found
 
 
 @kernel
-def _leads_nowhere(data: Bytes, start: int, at: int, top: int, stop: int, end: int) -> bool:
-    """Whether an address is the name of a file or of a repository, or kept for documentation."""
-    if _in_list(data, top, stop, _SUFFIXES) or _in_list(data, top, stop, _RESERVED):
-        return True
-    if at - start == len(_GIT) and _is_word(data, start, at, _GIT, 0):
+def _leads_nowhere(data: Bytes, start: int, at: int, top: int, stop: int) -> bool:
+    """Whether an address is a name of something else (a file, a repository), or kept for documentation."""
+    if _in_list(data, start, at, _NO_MAILBOX) or _in_list(data, top, stop, _SUFFIXES) or _in_list(data, top, stop, _RESERVED):
         return True
     second = run_start(data, at + 1, top - 1, _LABEL)
     return top - 1 - second == len(_EXAMPLE) and _is_word(data, second, top - 1, _EXAMPLE, 0) and _in_list(data, top, stop, _OF_EXAMPLE)
@@ -108,10 +105,10 @@ def _in_list(data: Bytes, start: int, stop: int, listed: Bytes) -> bool:
 
 @kernel
 def _is_word(data: Bytes, start: int, stop: int, wanted: Bytes, at: int) -> bool:
-    for k in range(stop - start):
-        if lower(byte_at(data, start + k)) != wanted[at + k]:
-            return False
-    return True
+    same = 0
+    while start + same < stop and lower(byte_at(data, start + same)) == wanted[at + same]:
+        same += 1
+    return start + same == stop
 
 
 @kernel
@@ -138,7 +135,7 @@ def ipv4_end(data: Bytes, floor: int, start: int, end: int) -> int:
 @kernel
 def _goes_on(data: Bytes, i: int) -> bool:
     """Whether a version goes on after four numbers: 1.2.3.4.5, 1.2.3.4.tar, 1.2.3.4-beta."""
-    return (data[i] == 46 and ALNUMS[data[i + 1]] != 0) or (data[i] == 45 and LETTERS[data[i + 1]] != 0)
+    return bool((data[i] == 46 and ALNUMS[data[i + 1]]) or (data[i] == 45 and LETTERS[data[i + 1]]))
 
 
 @kernel

@@ -13,10 +13,8 @@ import numpy as np
 from pipeline.kernels.arrow import Bytes
 from pipeline.kernels.bytesets import (
     ALNUMS,
-    BLANKS,
     DIGITS,
     LETTERS,
-    UPPERS,
     WORDS,
     byte_set,
     is_at,
@@ -51,7 +49,7 @@ _THINGS = (letters("yek"), letters("nekot"), letters("terces"))
 _GITHUB_CHARS, _PAT_CHARS, _STRIPE_CHARS, _SK_CHARS, _SLACK_CHARS, _SLACK_DIGITS, _GOOGLE_CHARS = 36, 22, 16, 20, 10, 8, 35
 _LEAST_VALUE, _MOST_VALUE, _MOST_SPACES = 20, 128, 8
 #: A block of a key has a run of base64 as long as this, and no more bytes than this.
-_BASE64_RUN, _MOST_BLOCK, _MOST_LABEL = 16, 1 << 15, 40
+_BASE64_RUN, _MOST_BLOCK, _MOST_LABEL = 24, 1 << 15, 40
 
 
 @kernel
@@ -170,27 +168,23 @@ def assigned_key(data: Bytes, floor: int, i: int, end: int) -> tuple[int, int]:
 @kernel
 def _is_secret(data: Bytes, floor: int, stop: int) -> bool:
     """Whether data[floor:stop] ends in the name of a secret: "api_key", "ClientSecret", "access-token"."""
-    middle = 0
     for thing in _THINGS:
-        middle = middle if middle else _before_word(data, floor, stop, thing)
-    if not middle:
-        return False
-    middle -= middle > floor and _LINKS[data[middle - 1]] != 0
-    found = 0
-    for owner in _OWNERS:
-        found = found if found else _before_word(data, floor, middle, owner)
-    return found > 0
+        if _is_before(data, floor, stop, thing):
+            owner = stop - len(thing)
+            owner -= owner > floor and _LINKS[data[owner - 1]] != 0
+            for word in _OWNERS:
+                if _is_before(data, floor, owner, word):
+                    return True
+    return False
 
 
 @kernel
-def _before_word(data: Bytes, floor: int, stop: int, backwards: Bytes) -> int:
-    """Where the word (spelt backwards, in any case) starts that data[floor:stop] ends in, plus nothing; 0 when it doesn't."""
-    if stop - len(backwards) < floor:
-        return 0
-    for k in range(len(backwards)):
-        if lower(byte_at(data, stop - 1 - k)) != backwards[k]:
-            return 0
-    return stop - len(backwards)
+def _is_before(data: Bytes, floor: int, stop: int, backwards: Bytes) -> bool:
+    """Whether data[floor:stop] ends in a word, spelt backwards, in any case."""
+    same = 0
+    while same < len(backwards) and stop - same > floor and lower(byte_at(data, stop - 1 - same)) == backwards[same]:
+        same += 1
+    return same == len(backwards)
 
 
 @kernel
@@ -243,7 +237,7 @@ def _end_line(data: Bytes, i: int, end: int) -> int:
 
 @kernel
 def _base64_end(data: Bytes, i: int, end: int) -> int:
-    """The end of the runs of base64 from `i` on, each of sixteen characters or more, white space between them; 0 when none."""
+    """The end of the runs of base64 from `i` on, each of 24 characters or more, white space between them; 0 when none."""
     found = 0
     while i < end:
         first = run_end(data, i, end, _BLANK_OR_ESCAPE)

@@ -103,7 +103,7 @@ class _Chain:
         except Exception as error:
             where = f"part {self._part}, among rows {rows[0]} to {rows[-1]}" if len(rows) else "a batch of no rows"
             raise RuntimeError(f"filter {named.label!r} failed on {where}: {type(error).__name__}: {error}") from error
-        columns = {"reasons": verdicts.reasons, "text": verdicts.text, **verdicts.signals, **verdicts.facts}
+        columns = {"reasons": verdicts.reasons, "text": verdicts.text, "evidence": verdicts.evidence, **verdicts.signals, **verdicts.facts}
         wrong = {name: len(column) for name, column in columns.items() if column is not None and len(column) != batch.num_rows}
         if wrong:
             raise RuntimeError(f"filter {named.label!r} returned columns of {wrong} rows for {batch.num_rows} documents")
@@ -156,10 +156,15 @@ def _with_signals(label: str, batch: pa.RecordBatch, verdicts: Verdicts) -> pa.R
 
 
 def _rejects(label: str, batch: pa.RecordBatch, reasons: pa.Array, verdicts: Verdicts) -> pa.RecordBatch:
-    """REJECT rows of the documents that a step drops: with all that was measured so far, and their text as the step saw it."""
-    dropped = _with_signals(label, batch, verdicts).filter(pc.is_valid(reasons))
+    """REJECT rows of the documents that a step drops: with all that was measured so far, and their text as the step saw it.
+
+    A step may give other texts as evidence: one that takes personal data out of texts gives those without it.
+    """
+    drop = pc.is_valid(reasons)
+    dropped = _with_signals(label, batch, verdicts).filter(drop)
     signals = dropped.select([name for name in dropped.schema.names if name not in DOC.names])
     measured = signals.to_pylist() if signals.num_columns else [{}] * dropped.num_rows
+    shown = dropped.column("text") if verdicts.evidence is None else verdicts.evidence.filter(drop)
     columns = {
         "id": dropped.column("id"),
         "source": dropped.column("source"),
@@ -167,6 +172,6 @@ def _rejects(label: str, batch: pa.RecordBatch, reasons: pa.Array, verdicts: Ver
         "step": pa.array([label] * dropped.num_rows, pa.string()),
         "reason": reasons.drop_null(),
         "signals": pa.array([json.dumps(row, sort_keys=True, ensure_ascii=False, allow_nan=False) for row in measured], pa.string()),
-        "excerpt": pc.utf8_slice_codeunits(dropped.column("text"), 0, EXCERPT_CHARS).cast(pa.string()),
+        "excerpt": pc.utf8_slice_codeunits(shown, 0, EXCERPT_CHARS).cast(pa.string()),
     }
     return conform(pa.RecordBatch.from_pydict(columns), REJECT)
