@@ -95,3 +95,43 @@ def resolved(path: str) -> str:
 def tracked(name: str, tracking: Sequence[str]) -> bool:
     name = ascii_lower(name)
     return any(name.startswith(known[:-1]) if known.endswith("*") else name == known for known in tracking)
+
+
+# ---- lists ----------------------------------------------------------------------------------------------------------
+
+SINKS = ("0.0.0.0", "127.0.0.1", "::", "::1")
+
+
+def entries(text: str) -> list[str]:
+    """The first word of each line, or all after the address of a line of a hosts file."""
+    out = []
+    for line in text.removeprefix("\ufeff").split("\n"):
+        words = [word for word in re.split(r"[\x00-\x20]+", line) if word]
+        comment = next((at for at, word in enumerate(words) if word.startswith("#")), len(words))
+        words = words[:comment]
+        out += words[1:] if words and words[0] in SINKS else words[:1]
+    return out
+
+
+def in_domains(host: str, domains: set[str]) -> bool:
+    names = host.split(".")
+    return any(".".join(names[at:]) in domains for at in range(len(names)) if len(".".join(names[at:])) <= 255)
+
+
+def extension(path: str) -> str:
+    name = path.rpartition("/")[2]
+    return "" if ":" in name else ascii_lower(name.rpartition(".")[2]) if "." in name else ""
+
+
+def body(found: Address) -> str:
+    """What words are looked for in: all from the host on, in lower case."""
+    return ascii_lower(found.text[found.text.index("//") + 2 :] if found.host else found.text)
+
+
+def words(found: Address) -> list[str]:
+    """Longest runs of letters, digits, and encoded bytes outside ASCII."""
+    return re.findall("(?:[a-z0-9\x80-\U0010ffff]|%[89a-f][0-9a-f])+", body(found))
+
+
+def squeezed(found: Address) -> str:
+    return re.sub("[-.]", "", body(found))

@@ -64,15 +64,16 @@ def _scheme_end(data: Bytes, start: int, end: int) -> int:
 @kernel
 def _default_port(data: Bytes, start: int, end: int) -> int:
     """The default port of an http, https or ftp scheme, 0 for another."""
-    if _equals(data, start, end, _HTTP):
+    if equals(data, start, end, _HTTP):
         return 80
-    if _equals(data, start, end, _HTTPS):
+    if equals(data, start, end, _HTTPS):
         return 443
-    return 21 if _equals(data, start, end, _FTP) else 0
+    return 21 if equals(data, start, end, _FTP) else 0
 
 
 @kernel
-def _equals(data: Bytes, start: int, end: int, wanted: Bytes) -> bool:
+def equals(data: Bytes, start: int, end: int, wanted: Bytes) -> bool:
+    """Whether data[start:end], its ASCII letters in lower case, is `wanted`."""
     return end - start == len(wanted) and starts_with(data, start, end, wanted, 0, len(wanted))
 
 
@@ -247,9 +248,9 @@ def _write_encoded(data: Bytes, start: int, end: int, kinds: Bytes, out: Bytes, 
 def _write_byte(data: Bytes, i: int, end: int, kinds: Bytes, out: Bytes, size: int) -> tuple[int, int]:
     """Append the byte at `i`, or the one encoded there, as it is to be written; return the next `i` and size."""
     byte, width = byte_at(data, i), 1
-    encoded = byte == 37 and i + 2 < end and _hex(data, i + 1) >= 0 and _hex(data, i + 2) >= 0
+    encoded = byte == 37 and i + 2 < end and hexadecimal(data, i + 1) >= 0 and hexadecimal(data, i + 2) >= 0
     if encoded:
-        byte, width = 16 * _hex(data, i + 1) + _hex(data, i + 2), 3
+        byte, width = 16 * hexadecimal(data, i + 1) + hexadecimal(data, i + 2), 3
     kind = kinds[byte]
     if kind == _UNRESERVED or (kind == _RESERVED and not encoded):
         out[size] = byte
@@ -259,7 +260,7 @@ def _write_byte(data: Bytes, i: int, end: int, kinds: Bytes, out: Bytes, size: i
 
 
 @kernel
-def _hex(data: Bytes, i: int) -> int:
+def hexadecimal(data: Bytes, i: int) -> int:
     """The value of a hexadecimal digit, or -1."""
     byte = lower(byte_at(data, i))
     if 48 <= byte <= 57:

@@ -29,7 +29,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.kernels.arrow import Bytes, Ints, Texts, encoded, large_strings, texts
-from pipeline.kernels.urlparts import HOST, HOST_END, KEY, KINDS, gather, odd_hosts, trim, write_addresses
+from pipeline.kernels.urlparts import HOST, HOST_END, KEY, KINDS, SCHEME_END, gather, odd_hosts, trim, write_addresses
 
 #: Names of parameters that tell how a visitor came: of campaigns (those in "*" are beginnings), of clicks, of newsletters.
 TRACKING = (
@@ -54,6 +54,10 @@ class Addresses(NamedTuple):
         """The addresses."""
         return large_strings(self.offsets, self.data)
 
+    def schemes(self) -> pa.LargeStringArray:
+        """Their schemes, empty where there is none."""
+        return pieces(self.data, self.offsets[:-1], self.places[:, SCHEME_END])
+
     def hosts(self) -> pa.LargeStringArray:
         """Their hosts, empty where there is none."""
         return pieces(self.data, self.places[:, HOST], self.places[:, HOST_END])
@@ -67,7 +71,7 @@ def addresses(column: Texts, tracking: tuple[str, ...] = TRACKING) -> Addresses:
     """A column of addresses in one form; see above. What isn't one is kept, with neither host nor path."""
     trimmed = _trimmed(column)
     column = _with_plain_hosts(trimmed)
-    names = encoded(list(tracking))
+    names = encoded([name.lower() for name in tracking if name])
     size = 3 * int(column.offsets[-1] - column.offsets[0]) + 4 * column.rows
     offsets, data = np.zeros(column.rows + 1, np.int64), np.empty(size, np.uint8)
     places = np.zeros((column.rows, 5), np.int64)
