@@ -3,6 +3,7 @@
 #   make recipe=NAME [profile=sample|full|local] [out=PATH|URL] [workers=N] [cluster=http://HEAD:8265]
 #                    [sources=PATHS] [evals=PATHS] [set="KEY=VALUE ..."]
 #   make plan|status|inspect|report|verify recipe=NAME     make train recipe=NAME model=debug
+#   make rejects recipe=NAME [source=web] [stage=filter] [reason=gopher_quality:short] [n=5]
 #   make test | lint | bench
 
 PYTHON ?= python3
@@ -19,10 +20,10 @@ planned = $(common) $(if $(profile),--profile $(profile)) $(foreach item,$(subst
 	$(foreach item,$(subst $(comma), ,$(evals)),--evals $(item)) $(foreach item,$(set),--set $(item))
 
 .DEFAULT_GOAL := $(if $(recipe),run,help)
-.PHONY: help run plan status inspect report verify train test lint bench setup clean
+.PHONY: help run plan status inspect report verify rejects train test lint bench setup clean
 
 help:
-	@sed -n 's/^# \{0,1\}//p' Makefile | head -8
+	@sed -n 's/^# \{0,1\}//p' Makefile | head -7
 
 run: $(venv)/.base
 	@$(bin)/tokenmill run $(planned) $(if $(workers),--workers $(workers)) $(if $(cluster),--cluster $(cluster))
@@ -32,6 +33,9 @@ plan: $(venv)/.base
 
 status inspect report verify: $(venv)/.base
 	@$(bin)/tokenmill $@ $(common)
+
+rejects: $(venv)/.base
+	@$(bin)/tokenmill rejects $(common) $(foreach key,source stage reason,$(if $($(key)),--$(key) $($(key)))) $(if $(n),-n $(n))
 
 train: $(venv)/.train
 	@$(bin)/python -m trainer --data $(out)/$(recipe)/dataset/train --validation $(out)/$(recipe)/dataset/validation \
