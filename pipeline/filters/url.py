@@ -17,11 +17,11 @@ from pipeline.contracts import Verdicts
 from pipeline.errors import SourceError
 from pipeline.filters.files import read_texts
 from pipeline.filters.rules import Rules
-from pipeline.kernels import blocklists as kernel
+from pipeline.kernels import blocklists, lookups
 from pipeline.kernels.arrow import texts
 from pipeline.kernels.hashing import Hashes
 from pipeline.kernels.phrases import Flanked, flanked
-from pipeline.kernels.urls import TRACKING, addresses
+from pipeline.kernels.urls import addresses
 
 #: Ends of paths that lead to pictures, sound, films, archives, programs, fonts and styles. PDF and office files are texts.
 NO_PAGES = (
@@ -47,7 +47,6 @@ def url(
     soft_words: registry.Paths = (),
     max_soft_words: int | None = 1,
     substrings: registry.Paths = (),
-    tracking: Sequence[str] = TRACKING,
     canonical: bool = False,
     missing: Literal["keep", "drop"] = "keep",
 ) -> Verdicts:
@@ -60,7 +59,7 @@ def url(
     digits from the host on, in lower case: one of `hard_words` is too many, of different `soft_words` more than
     `max_soft_words`. `substrings` are looked for anywhere from the host on, "-" and "." left out ("sub-wo.rd" hides nothing).
 
-    `canonical` writes the address in its one form, without the parameters of `tracking`, back into the document. One
+    `canonical` writes the address in its one form, back into the document. One
     without an address is kept or dropped as `missing` says. An address without a scheme ("example.com/a") has none of
     `schemes`, no host and no extension. Signals: `host` (null: none), `soft_words`.
 
@@ -68,21 +67,21 @@ def url(
     knows the host and the registered domain but none between, compares addresses as they are, finds lower-case words
     only, and leaves everything but letters and digits out for `substrings`; DCLM takes the host for a whole entry alone.
     """
-    found = addresses(texts(docs.column("url")), tuple(tracking))
+    found = addresses(texts(docs.column("url")))
     has = found.offsets[1:] > found.offsets[:-1]
-    soft = kernel.number_of_listed_words(found, _words(tuple(soft_words), "soft_words"))
+    soft = lookups.number_of_listed_words(found, _words(tuple(soft_words), "soft_words"))
     rules = Rules("url", docs.num_rows, {"soft_words": soft})
     if missing == "drop":
         rules.drop("missing", ~has)
     if schemes is not None:
         known = pc.is_in(found.schemes(), pa.array([scheme.lower() for scheme in schemes], pa.large_string()))
         rules.drop("scheme", has & ~known.to_numpy(zero_copy_only=False))
-    rules.drop("extension", kernel.has_extension(found, _extensions(tuple(skip_extensions))))
-    rules.drop("domain", kernel.in_domains(found, _domains(tuple(domains))))
-    rules.drop("exact", kernel.in_keys(found, _urls(tuple(urls))))
-    rules.drop("word", kernel.number_of_listed_words(found, _words(tuple(hard_words), "hard_words")) > 0)
+    rules.drop("extension", lookups.has_extension(found, _extensions(tuple(skip_extensions))))
+    rules.drop("domain", lookups.in_domains(found, _domains(tuple(domains))))
+    rules.drop("exact", lookups.in_keys(found, _urls(tuple(urls))))
+    rules.drop("word", lookups.number_of_listed_words(found, _words(tuple(hard_words), "hard_words")) > 0)
     rules.at_most("soft_words", "soft_words", max_soft_words)
-    rules.drop("substring", kernel.has_substring(found, _substrings(tuple(substrings))))
+    rules.drop("substring", lookups.has_substring(found, _substrings(tuple(substrings))))
     verdicts = rules.verdicts()
     hosts = _null_where_empty(found.hosts())
     facts = {"url": _null_where_empty(found.texts())} if canonical else {}
@@ -95,23 +94,23 @@ def _null_where_empty(column: pa.Array) -> pa.Array:
 
 @lru_cache(maxsize=4)
 def _extensions(names: tuple[str, ...]) -> Hashes:
-    return kernel.text_hashes([name.lower().removeprefix(".") for name in names])
+    return blocklists.text_hashes([name.lower().removeprefix(".") for name in names])
 
 
 @lru_cache(maxsize=4)
 def _domains(paths: tuple[str, ...]) -> Hashes:
-    return kernel.domain_hashes(_entries(paths, "domains"))
+    return blocklists.domain_hashes(_entries(paths, "domains"))
 
 
 @lru_cache(maxsize=4)
 def _urls(paths: tuple[str, ...]) -> Hashes:
-    return kernel.key_hashes(_entries(paths, "urls"))
+    return blocklists.key_hashes(_entries(paths, "urls"))
 
 
 @lru_cache(maxsize=4)
 def _words(paths: tuple[str, ...], key: str) -> Hashes:
     """Words as they stand in an address: letters and digits, in lower case, encoded outside ASCII."""
-    return kernel.text_hashes([_quoted(re.sub(r"[^0-9A-Za-z\x80-\U0010ffff]", "", word)) for word in _entries(paths, key).to_pylist()])
+    return blocklists.text_hashes([_quoted(re.sub(r"[^0-9A-Za-z\x80-\U0010ffff]", "", word)) for word in _entries(paths, key).to_pylist()])
 
 
 @lru_cache(maxsize=4)
@@ -129,7 +128,7 @@ def _quoted(word: str) -> str:
 def _entries(paths: Sequence[str], key: str) -> pa.Array:
     """The entries of all files of a list; SourceError if paths are given and none holds one."""
     files = [text for name, text in read_texts(paths) if name.removesuffix(".gz") not in _TOULOUSE - {key}]
-    listed = pa.concat_arrays([pa.array([], pa.large_string()), *map(kernel.entries, files)])
+    listed = pa.concat_arrays([pa.array([], pa.large_string()), *map(blocklists.entries, files)])
     if paths and not len(listed):
         raise SourceError(f"{', '.join(paths)}: no entry for {key} there: give a file that has some, or leave {key} out")
     return listed

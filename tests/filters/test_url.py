@@ -107,7 +107,6 @@ def test_an_address_is_listed_whatever_its_scheme_and_tracking(listed: Any) -> N
     assert reasons("https://www.example.com/Page?a=1&utm_source=x#c", "http://example.org/", **rules) == ["url:exact"] * 2
     others = ("http://example.com/page?a=1", "http://example.com/Page", "http://example.org/a", "http://sub.example.org/")
     assert reasons(*others, **rules) == [None] * 4
-    assert reasons("http://example.com/Page?a=1&utm_source=x", tracking=[], **rules) == [None]
 
 
 def test_a_hard_word_stands_alone(listed: Any) -> None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from urls_kit import any_url, urls, web_url, written
 
-from pipeline.kernels import blocklists as kernel
+from pipeline.kernels import blocklists, lookups
 from pipeline.kernels.phrases import flanked
 from pipeline.kernels.urls import TRACKING
 
@@ -29,7 +29,7 @@ def twins(rows: list[str | None]) -> list[reference_urls.Address]:
 
 @given(lists)
 def test_entries_are_those_of_the_twin(text: str) -> None:
-    assert kernel.entries(text).to_pylist() == reference_urls.entries(text)
+    assert blocklists.entries(text).to_pylist() == reference_urls.entries(text)
 
 
 @given(
@@ -37,15 +37,15 @@ def test_entries_are_those_of_the_twin(text: str) -> None:
 )
 def test_domains_and_addresses_are_found_as_their_twins_do(rows: list[str | None], listed: list[str]) -> None:
     listed = [*listed, *(row for row in rows[:1] if row)]
-    entries = kernel.entries("\n".join(listed))
+    entries = blocklists.entries("\n".join(listed))
     names = reference_urls.entries("\n".join(listed))
     domains = {twin.host for twin in twins([_whole(name.lstrip("*.")) for name in names])} - {""}
     keys = {twin.key for twin in twins([_whole(name) for name in names])} - {""}
     found, plain = written(*rows), twins(rows)
-    assert kernel.in_domains(found, kernel.domain_hashes(entries)).tolist() == [
+    assert lookups.in_domains(found, blocklists.domain_hashes(entries)).tolist() == [
         reference_urls.in_domains(twin.host, domains) for twin in plain
     ]
-    assert kernel.in_keys(found, kernel.key_hashes(entries)).tolist() == [twin.key in keys for twin in plain]
+    assert lookups.in_keys(found, blocklists.key_hashes(entries)).tolist() == [twin.key in keys for twin in plain]
 
 
 def _whole(name: str) -> str:
@@ -57,9 +57,9 @@ def test_words_and_parts_of_words_are_found_as_their_twins_do(rows: list[str | N
     found, plain = written(*rows), twins(rows)
     listed = sorted({word for twin in plain[:2] for word in reference_urls.words(twin)} | {"example", "utm", "a"})
     parts = sorted({word[-3:] for word in listed if len(word) > 2} | {"com", "em"})
-    counts = kernel.number_of_listed_words(found, kernel.text_hashes(listed))
+    counts = lookups.number_of_listed_words(found, blocklists.text_hashes(listed))
     assert counts.tolist() == [len(set(listed) & set(reference_urls.words(twin))) for twin in plain]
-    hits = kernel.has_substring(found, flanked(parts))
+    hits = lookups.has_substring(found, flanked(parts))
     assert hits.tolist() == [any(part in reference_urls.squeezed(twin) for part in parts) for twin in plain]
 
 
@@ -67,25 +67,25 @@ def test_words_and_parts_of_words_are_found_as_their_twins_do(rows: list[str | N
 def test_extensions_are_found_as_their_twin_does(rows: list[str | None]) -> None:
     plain = twins(rows)
     listed = sorted({reference_urls.extension(twin.path) for twin in plain[:2]} | {"com", ""})
-    hits = kernel.has_extension(written(*rows), kernel.text_hashes(listed))
+    hits = lookups.has_extension(written(*rows), blocklists.text_hashes(listed))
     assert hits.tolist() == [reference_urls.extension(twin.path) in set(listed) - {""} for twin in plain]
 
 
 @pytest.mark.parametrize("tail", ["a." * 200_000, "a-" * 200_000, "aa" * 200_000, "a/" * 200_000, "a.b" * 100_000])
 def test_the_longest_addresses_are_looked_up_in_one_go(tail: str) -> None:
     found = written(f"http://{tail}", f"http://example.com/{tail}")
-    domains = kernel.domain_hashes(kernel.entries("example.com"))
-    assert kernel.in_domains(found, domains).tolist() == [False, True]
-    assert kernel.number_of_listed_words(found, kernel.text_hashes(["example", "com"])).tolist() == [0, 2]
-    assert kernel.has_substring(found, flanked(["aaz", "example"])).tolist() == [False, True]
+    domains = blocklists.domain_hashes(blocklists.entries("example.com"))
+    assert lookups.in_domains(found, domains).tolist() == [False, True]
+    assert lookups.number_of_listed_words(found, blocklists.text_hashes(["example", "com"])).tolist() == [0, 2]
+    assert lookups.has_substring(found, flanked(["aaz", "example"])).tolist() == [False, True]
 
 
 def test_names_beyond_what_the_dns_allows_are_looked_up_by_their_end() -> None:
     found = written(f"http://{'a.' * 200}example.com/", f"http://{'a' * 300}.com/")
-    assert kernel.in_domains(found, kernel.domain_hashes(kernel.entries("example.com"))).tolist() == [True, False]
+    assert lookups.in_domains(found, blocklists.domain_hashes(blocklists.entries("example.com"))).tolist() == [True, False]
 
 
 def test_hashes_of_a_list_are_sorted_and_distinct() -> None:
-    hashes = kernel.domain_hashes(kernel.entries("b.example\na.example\nB.example.\n"))
+    hashes = blocklists.domain_hashes(blocklists.entries("b.example\na.example\nB.example.\n"))
     assert len(hashes) == 2
     assert np.all(hashes[:-1] < hashes[1:])
