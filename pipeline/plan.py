@@ -82,7 +82,7 @@ def make_plan(recipe: Recipe, lock: Lock) -> Plan:
     quality = plan.quality(filtered, dedupe)
     kept = {"filter": every_filter, "dedupe": (dedupe,), "quality": tuple(quality.values())}
     tokenizer = plan.add("tokenizer", None, kept, shares=shares)
-    tokenized = tuple(plan.add("tokenize", name, _of_source(name, filtered, dedupe, quality, tokenizer)) for name in filtered)
+    tokenized = tuple(plan.tokenize(name, _of_source(name, filtered, dedupe, quality, tokenizer)) for name in filtered)
     mix = plan.add("mix", None, {"tokenize": tokenized}, shares=shares, max_epochs=epochs)
     plan.add("pack", None, {"tokenize": tokenized, "mix": (mix,), "tokenizer": (tokenizer,)})
     plan.stages.sort(key=lambda stage: stage.number)
@@ -150,6 +150,11 @@ class _Planner:
         model = self.add("quality_model", None, {"filter": tuple(filtered.values()), "dedupe": (dedupe,)}, **sides)
         inputs = {name: {"filter": (filtered[name],), "dedupe": (dedupe,), "quality_model": (model,)} for name in asking}
         return {name: self._append(step, name, inputs[name]) for name, step in asking.items()}
+
+    def tokenize(self, source: str, inputs: Mapping[str, tuple[str, ...]]) -> str:
+        """One source encoded; of what is said of single sources, it is given its own part alone."""
+        infill = self.setting("tokenize", "infill") or {}
+        return self.add("tokenize", source, inputs, infill={source: infill[source]} if infill.get(source) else None)
 
     def setting(self, name: str, key: str) -> Any:
         """A stage's argument as the recipe gives it, or the default of the stage's signature."""

@@ -11,7 +11,9 @@ from pipeline.registry import did_you_mean
 #: The profile for a user's own sources, where a recipe has one.
 OWN = "local"
 #: Settings that name sources: a list of names, or a mapping by name.
-NAMING = (("dedupe", "priority"), ("dedupe", "max_removed"), ("quality_model", "positive"), ("quality_model", "negative"))
+NAMING = (
+    ("dedupe", "priority"), ("dedupe", "max_removed"), ("quality_model", "positive"), ("quality_model", "negative"), ("tokenize", "infill"),
+)  # fmt: skip
 
 
 def choose(doc: Located, profile: str | None, overrides: Mapping[str, str], user_sources: Mapping[str, Sequence[str]]) -> str:

@@ -14,12 +14,15 @@ from pipeline.errors import StorageError
 from tokenizer.vocabulary import Vocabulary
 
 CONFIG = "tokenizer_config.json"
+#: What stands before the prefix, the suffix and the middle of a text told out of order, as StarCoder spells them.
+INFILLING = ("<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>")
 
 
 @dataclass(frozen=True)
 class Specials:
     """The special tokens. `roles` name who speaks in a chat; each has the token <|role|>, and `end` ends what they say.
 
+    `infilling` marks prefix, suffix and middle (see tokenizer.infilling).
     `reserved` tokens <|reserved_0|> ... are left for those who train further, so that they need not grow the embedding.
     """
 
@@ -28,12 +31,13 @@ class Specials:
     pad: str = "<|pad|>"
     roles: Sequence[str] = ("system", "user", "assistant", "tool")
     end: str = "<|end|>"
-    reserved: int = 8
+    reserved: int = 5
+    infilling: Sequence[str] = INFILLING
 
     def tokens(self) -> list[str]:
         """All of them in the order of their ids; StorageError when two are the same."""
         roles = [f"<|{role}|>" for role in self.roles]
-        every = [self.eos, self.bos, self.pad, *roles, self.end, *(f"<|reserved_{n}|>" for n in range(self.reserved))]
+        every = [self.eos, self.bos, self.pad, *roles, self.end, *self.infilling, *(f"<|reserved_{n}|>" for n in range(self.reserved))]
         twice = sorted({token for token in every if every.count(token) > 1})
         if twice or "" in every:
             raise StorageError(f"special tokens must differ and hold text: look at {twice or ['']}")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
+import numpy as np
 import pyarrow as pa
+from pydantic import Field
 
 from pipeline.errors import StorageError
 from pipeline.job import Job, PartFile
@@ -17,8 +20,11 @@ from pipeline.storage import Folder
 from pipeline.survivors import survivors
 from pipeline.tokens import order_keys, write_tokens
 from tokenizer.encode import Encoded, Encoder, framed
-from tokenizer.special import CONFIG, special_id
+from tokenizer.infilling import DRAWS, Infilling, Marks, encode_infilled
+from tokenizer.special import CONFIG, INFILLING, special_id
 from tokenizer.vocabulary import FILE
+
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class _Opened(NamedTuple):
@@ -27,26 +33,52 @@ class _Opened(NamedTuple):
     encoder: Encoder
     bos: int | None
     eos: int | None
+    infilling: Marks | None
 
 
-@stage("tokenize", each="filter", seeded=True, uses=("tokenizers",))
-def tokenize(job: Job, *, add_eos: bool = True, add_bos: bool = False) -> Report:
+@stage("tokenize", version=2, each="filter", seeded=True, uses=("tokenizers",))
+def tokenize(
+    job: Job, *, add_eos: bool = True, add_bos: bool = False, infill: Mapping[str, Share] | None = None, infill_spm: Share = 0.5
+) -> Report:
     """Encode a part's documents, each with the tokenizer's EOS behind it (and BOS before it), and sort them by their key.
 
-    Special tokens that stand in a text are encoded as ordinary text. Writes {part}.tokens (TOKENIZED, see pipeline.tokens) and
-    {part}.histogram. Counts bytes and tokens, and the documents whose encoding was left to the slower library.
+    `infill` gives sources a share of documents that are told for fill-in-the-middle ({code: .5}), `infill_spm` of them with the
+    suffix first (see tokenizer.infilling). Special tokens that stand in a text are encoded as ordinary text. Writes
+    {part}.tokens (TOKENIZED, see pipeline.tokens) and {part}.histogram. Counts bytes and tokens, documents infilled, and
+    those whose encoding was left to the slower library.
     """
     opened = _tokenizer(job)
     bos, eos = _mark(opened.bos, add_bos, "bos_token"), _mark(opened.eos, add_eos, "eos_token")
     encoder, report, tables = opened.encoder, Report(), [TOKENIZED.empty_table()]
+    how = _infilling(opened, (infill or {}).get(job.source, 0.0), infill_spm)
     for batch in survivors(job.inputs, job.own_part("filter", "docs"), [*DOC_FACTS, "text"]):
         if len(tables) == 1:
             encoder = opened.encoder.checked(batch.column("text"))
-        encoded = framed(encoder.encode(batch.column("text")), bos=bos, eos=eos)
+        encoded, infilled = _encode(job, encoder, batch, how)
+        encoded = framed(encoded, bos=bos, eos=eos)
+        if how is not None:
+            report.count(job.source, "documents infilled", infilled)
         tables.append(_rows(job, batch, encoded))
         _count(report, job.source, batch, encoded, slow=encoder.slow_because is not None)
     write_tokens(job, pa.concat_tables(tables))
     return report
+
+
+def _infilling(opened: _Opened, rate: float, spm: float) -> Infilling | None:
+    """How a source is infilled; None where it isn't."""
+    if rate == 0:
+        return None
+    if opened.infilling is None:
+        raise StorageError(f"tokenize: `infill` needs the special tokens {', '.join(INFILLING)}, and this tokenizer has not all of them")
+    return Infilling(rate, spm, opened.infilling)
+
+
+def _encode(job: Job, encoder: Encoder, batch: pa.RecordBatch, how: Infilling | None) -> tuple[Encoded, int]:
+    """The ids of a batch's texts, and how many of them are infilled."""
+    if how is None:
+        return encoder.encode(batch.column("text")), 0
+    draws = [order_keys(batch.column("id"), job.seed, "infill", str(number)) for number in range(DRAWS)]
+    return encode_infilled(batch.column("text"), np.stack(draws, axis=1), how, encoder.encode)
 
 
 def _tokenizer(job: Job) -> _Opened:
@@ -65,7 +97,10 @@ def _open(url: str, name: str, _sha256: str, config_url: str, config_name: str, 
     """A worker opens a tokenizer once, and keeps the words it has met."""
     encoder = Encoder(Folder(url).read(name))
     settings = Folder(config_url).read(config_name)
-    return _Opened(encoder, *(special_id(settings, encoder.vocabulary, use) for use in ("bos_token", "eos_token")))
+    found = [encoder.vocabulary.added.get(token) for token in INFILLING]
+    marks = None if None in found else Marks(*(id_ for id_ in found if id_ is not None))
+    bos, eos = (special_id(settings, encoder.vocabulary, use) for use in ("bos_token", "eos_token"))
+    return _Opened(encoder, bos, eos, marks)
 
 
 def _mark(found: int | None, wanted: bool, use: str) -> int | None:

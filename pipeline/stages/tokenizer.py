@@ -47,7 +47,7 @@ def tokenizer(
     pad_token: str = "<|pad|>",
     chat_roles: Sequence[str] = ("system", "user", "assistant", "tool"),
     chat_end: str = "<|end|>",
-    reserved: Annotated[int, Field(ge=0)] = 8,
+    reserved: Annotated[int, Field(ge=0)] = 5,
     reference: bool = True,
     file: Paths = (),
 ) -> Report:

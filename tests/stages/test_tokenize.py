@@ -19,6 +19,8 @@ from pipeline.schema import DOC_FACTS, TOKENIZED
 from pipeline.stages.tokenize import _open
 from pipeline.tokens import order_keys, read_histogram, read_token_range
 from tokenizer.encode import Encoder, SlowEncoding
+from tokenizer.special import INFILLING
+from tokenizer.vocabulary import Vocabulary
 
 DROPPED = {row["id"] for row in documents()["web"][::3]}
 EOS, BOS = 0, 1
@@ -173,3 +175,39 @@ def test_a_part_that_filter_never_wrote_is_named(line: Line, tokenizer: Committe
 def test_without_a_tokenizer(line: Line) -> None:
     with pytest.raises(StorageError, match=r"left no tokenizer\.json"):
         line.tokenize(line.inputs["filter"])
+
+
+def test_a_source_is_infilled_by_its_own_share(line: Line, tokenizer: Committed, done: Committed) -> None:
+    infilled = line.tokenize(tokenizer, infill={"code": 1.0})
+    marks = [Vocabulary.parse(tokenizer.folder.read("tokenizer.json")).added[token] for token in INFILLING]
+    before = by_id(done)
+    for name, row in by_id(infilled).items():
+        ids = np.array(row["ids"])
+        if row["source"] != "code":
+            assert row == before[name]
+            continue
+        assert [int((ids == mark).sum()) for mark in marks] == [1, 1, 1]
+        assert (int(ids[0]), int(ids[-1])) == (marks[0], EOS)
+        text = line_texts()[name]
+        assert sum(len(part) for part in decoded(tokenizer, ids[:-1], marks)) == len(text.encode())
+    assert infilled.report.counts["code", "documents infilled"] == infilled.report.read["code"] > 0
+    assert ("web", "documents infilled") not in infilled.report.counts
+
+
+def line_texts() -> dict[str, str]:
+    return {row["id"]: row["text"] for found in documents().values() for row in found}
+
+
+def decoded(tokenizer: Committed, ids: np.ndarray, marks: list[int]) -> list[bytes]:
+    """The bytes of each part between marks."""
+    spelled = Vocabulary.parse(tokenizer.folder.read("tokenizer.json")).token_bytes
+    edges = np.flatnonzero(np.isin(ids, marks))
+    return [b"".join(spelled[id_] for id_ in part.tolist()) for part in np.split(ids[~np.isin(ids, marks)], edges - np.arange(len(edges)))]
+
+
+def test_a_tokenizer_without_the_marks_cannot_infill(line: Line, tokenizer: Committed, tmp_path: Path) -> None:
+    known = tokenizer.folder.read_json("tokenizer.json")["added_tokens"]
+    own = altered(tokenizer, tmp_path, added_tokens=[token for token in known if token["content"] not in INFILLING])
+    stage = line.tokenizer(file=[str(own)])
+    with pytest.raises(StorageError, match="fim_prefix"):
+        line.tokenize(stage, infill={"code": 0.5})
