@@ -38,7 +38,7 @@ def reject_samples(stage: Committed) -> dict[str, tuple[Sample, ...]]:
     """Of each reason, the rejects with the smallest ids: ids are hashes, so this is a fair draw."""
     found: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for entry in chosen(stage.files("rejects")):
-        for batch in stage.folder.batches(entry.name, ["id", "url", "reason", "signals", "excerpt"]):
+        for batch in stage.folder.batches(entry.name, ["id", "url", "step", "reason", "signals", "excerpt"]):
             for reason in pc.unique(batch.column("reason")).to_pylist():
                 rows = _smallest(batch.filter(pc.equal(batch.column("reason"), reason)))
                 found[reason] = sorted([*found[reason], *rows], key=lambda row: row["id"])[:SAMPLES]
@@ -66,7 +66,9 @@ def _smallest(batch: pa.RecordBatch) -> list[dict[str, Any]]:
 
 
 def _sample(row: Mapping[str, Any]) -> Sample:
-    return Sample(row["id"], row["excerpt"] or "", row["url"] or "", json.loads(row["signals"] or "{}"))
+    """A reject with what the step that dropped it measured; `tokenmill explain` shows what those before it did."""
+    signals = {name: value for name, value in json.loads(row["signals"] or "{}").items() if name.startswith(f"{row['step']}.")}
+    return Sample(row["id"], row["excerpt"] or "", row["url"] or "", signals)
 
 
 def _decided(row: Mapping[str, Any], text: str) -> Sample:

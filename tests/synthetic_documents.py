@@ -111,7 +111,7 @@ def write_rejects(job: Job, step: str, rejects: Sequence[tuple[Document, str]]) 
             "url": d.row["url"],
             "step": step,
             "reason": reason,
-            "signals": json.dumps(d.signals),
+            "signals": json.dumps({"language.score": 0.9, **d.signals}),
             "excerpt": d.text[:300],
         }
         for d, reason in rejects

@@ -63,7 +63,7 @@ def test_samples_are_those_of_the_smallest_ids(facts: RunFacts) -> None:
         given = sorted(d.id for d in every("web") if not d.empty and fate(d) == drop.reason)
         assert [sample.id for sample in drop.samples] == given[:3]
         by_id = {d.id: d for d in every("web")}
-        assert all(sample.signals["gopher_quality.words"] == by_id[sample.id].words for sample in drop.samples)
+        assert all(sample.signals == by_id[sample.id].signals for sample in drop.samples)  # not those of the steps before
 
 
 def test_samples_of_decisions_carry_the_text_of_the_document(facts: RunFacts) -> None:
