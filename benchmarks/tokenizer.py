@@ -31,7 +31,8 @@ import tiktoken
 from tokenizers import Tokenizer
 
 from tokenizer.encode import Encoder
-from tokenizer.train import gpt4_pattern, train
+from tokenizer.splits import gpt4_pattern
+from tokenizer.train import train
 from tokenizer.vocabulary import Vocabulary
 
 DIGITS = 2

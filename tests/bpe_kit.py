@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
 
 import numpy as np
 import pyarrow as pa
 from hypothesis import strategies as st
 from kit import program, prose
-from tokenizers import Tokenizer
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from tokenizer.encode import Encoder
+from tokenizer.special import Specials
+from tokenizer.splits import pre_tokenizer
 from tokenizer.train import train
 
 MANY_TONGUES = (
@@ -53,3 +56,21 @@ def ids_of(encoder: Encoder, texts: list[str | None]) -> list[list[int]]:
     ids, offsets = encoder.encode(pa.array(texts, pa.large_string()))
     assert ids.dtype == np.uint32
     return [part.tolist() for part in np.split(ids, offsets[1:-1])]
+
+
+def library_trained(
+    texts: Iterable[str], *, vocab_size: int, digits: int = 2, specials: Specials | None = None, min_frequency: int = 2
+) -> bytes:
+    """What the trainer of the `tokenizers` library makes of texts behind GPT-4's split, or behind GPT-2's with 0 digits."""
+    made = Tokenizer(models.BPE())
+    made.pre_tokenizer = pre_tokenizer("gpt4" if digits else "gpt2", digits)
+    made.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocab_size,
+        min_frequency=min_frequency,
+        special_tokens=(specials or Specials()).tokens(),
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+        show_progress=False,
+    )
+    made.train_from_iterator(texts, trainer)
+    return (made.to_str(pretty=True) + "\n").encode()

@@ -10,19 +10,17 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from copy import copy
-from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from tokenizers import Regex, Tokenizer, pre_tokenizers
+from tokenizers import Tokenizer
 
 from pipeline.kernels import bpe
-from pipeline.kernels.arrow import Bytes, Texts, texts
+from pipeline.kernels.arrow import Texts, texts
 from pipeline.kernels.merging import merge_table
-from pipeline.kernels.pieces import CLASSES_END, LETTER, NEWLINE, NUMBER, SPACE
-from tokenizer.train import MAX_DIGITS, gpt4_pattern
+from tokenizer.splits import character_classes, scanned_as
 from tokenizer.vocabulary import Ids, Vocabulary
 
 #: Bytes of the first documents on which the kernel is compared with `tokenizers`.
@@ -61,7 +59,7 @@ class Encoder:
         self._reference.no_padding()
         byte_ids = self.vocabulary.byte_ids()
         if self.slow_because is None and byte_ids is not None:
-            self._digits = _split_digits(self.vocabulary.spec["pre_tokenizer"]) or 0
+            self._digits = scanned_as(self.vocabulary.spec["pre_tokenizer"]) or 0
             self._merges = bpe.Merges(character_classes(), byte_ids, merge_table(*self.vocabulary.merges()))
             self._memory = bpe.memory()
 
@@ -135,52 +133,13 @@ def obstacle(vocabulary: Vocabulary) -> str | None:
         return f"the model sets {', '.join(unknown)}"
     if spec.get("normalizer"):
         return f"texts are normalised ({spec['normalizer'].get('type')})"
-    if _split_digits(spec.get("pre_tokenizer") or {}) is None:
+    if scanned_as(spec.get("pre_tokenizer") or {}) is None:
         return "the pieces that texts are split into are of another kind"
     if any(not token["special"] for token in spec.get("added_tokens") or ()):
         return "it has added tokens that are not special"
     if vocabulary.byte_ids() is None:
         return "some bytes have no token"
     return None
-
-
-def _split_digits(spec: dict[str, Any]) -> int | None:
-    """What `next_piece` is to be called with for a pre-tokenizer: 0 for GPT-2's, digits for GPT-4's, None for any other."""
-    known = {gpt4_pattern(digits): digits for digits in range(1, MAX_DIGITS + 1)}
-    match spec:
-        case {"type": "ByteLevel", "add_prefix_space": False, "use_regex": True}:
-            return 0
-        case {
-            "type": "Sequence",
-            "pretokenizers": [
-                {"type": "Split", "pattern": {"Regex": str(pattern)}, "behavior": "Isolated", "invert": False},
-                {"type": "ByteLevel", "add_prefix_space": False, "use_regex": False},
-            ],
-        }:
-            return known.get(pattern)
-    return None
-
-
-@lru_cache(maxsize=1)
-def character_classes() -> Bytes:
-    r"""uint8[CLASSES_END]: what the regular expressions of `tokenizers` take each code point for (\p{L}, \p{N}, \s).
-
-    Asked of that library itself: its Unicode tables are of another version than Python's.
-    """
-    table = np.zeros(CLASSES_END, np.uint8)
-    step = 1 << 11
-    for start in range(0, CLASSES_END, step):
-        if 0xD800 <= start < 0xE000:  # surrogates are no characters
-            continue
-        chars = "".join(map(chr, range(start, start + step)))
-        for pattern, kind in ((r"\p{L}", LETTER), (r"\p{N}", NUMBER), (r"\s", SPACE)):
-            found = np.full(step, kind, np.uint8)
-            for _, (first, last) in pre_tokenizers.Split(Regex(pattern), behavior="removed").pre_tokenize_str(chars):
-                found[first:last] = 0
-            table[start : start + step] |= found
-    table[[10, 13]] = NEWLINE
-    table.flags.writeable = False
-    return table
 
 
 def _first(views: Texts, size: int) -> Texts:

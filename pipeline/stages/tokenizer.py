@@ -23,7 +23,8 @@ from tokenizer.encode import Encoder
 from tokenizer.evaluate import Measure, table, train_reference, unused
 from tokenizer.excerpts import Draw, Excerpt, parts_to_read
 from tokenizer.special import CONFIG, Specials, config
-from tokenizer.train import MAX_BYTES, MAX_DIGITS, Split, train
+from tokenizer.splits import MAX_DIGITS, Split
+from tokenizer.train import train
 from tokenizer.vocabulary import FILE, Vocabulary
 
 #: One document in so many is held out of training, to evaluate on; so is one byte for so many trained on.
@@ -38,7 +39,7 @@ def tokenizer(
     *,
     shares: Mapping[str, Annotated[float, Field(ge=0)]],
     vocab_size: Annotated[int, Field(ge=300, lt=1 << 31)] = 16384,
-    sample_bytes: Annotated[int, Field(gt=0, le=MAX_BYTES)] = 20_000_000,
+    sample_bytes: Annotated[int, Field(gt=0)] = 20_000_000,
     split: Split = "gpt4",
     digits: Annotated[int, Field(ge=1, le=MAX_DIGITS)] = 2,
     min_frequency: Annotated[int, Field(ge=1)] = 2,

@@ -11,8 +11,7 @@ from hypothesis import example, given, settings
 from tokenizers import Regex, pre_tokenizers
 
 from pipeline.kernels.pieces import CLASSES_END, next_piece
-from tokenizer.encode import character_classes
-from tokenizer.train import gpt4_pattern
+from tokenizer.splits import character_classes, gpt4_pattern
 
 GPT2 = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
 SURROGATES = range(0xD800, 0xE000)

@@ -19,7 +19,7 @@ from tokenizers import ByteLevelBPETokenizer, Regex, Tokenizer, decoders, models
 
 from pipeline.kernels import bpe
 from tokenizer.encode import Encoded, Encoder, SlowEncoding, _strings, framed, obstacle
-from tokenizer.train import gpt4_pattern
+from tokenizer.splits import gpt4_pattern
 from tokenizer.vocabulary import BYTE_OF, Vocabulary
 
 

@@ -16,7 +16,6 @@ from kit import program, prose
 from tokenizers import AddedToken, Tokenizer
 
 from pipeline.errors import StorageError
-from tokenizer import train as training
 from tokenizer.encode import Encoder
 from tokenizer.special import CONFIG, Specials, config, special_id
 from tokenizer.train import train
@@ -84,12 +83,6 @@ def test_no_merge_for_what_is_seen_once() -> None:
 def test_a_vocabulary_without_room_for_bytes_is_refused() -> None:
     with pytest.raises(StorageError, match="vocab_size 260 has no room for 256 bytes and 16 special tokens"):
         train(["text"], vocab_size=260)
-
-
-def test_a_sample_that_overflows_the_counts_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(training, "MAX_BYTES", 10)
-    with pytest.raises(StorageError, match="more than 10 bytes overflows"):
-        train(["é" * 4, "é" * 2], vocab_size=300)
 
 
 @pytest.mark.parametrize("specials", [Specials(pad="<|end|>"), Specials(roles=["user", "user"]), Specials(bos="")])
