@@ -17,7 +17,7 @@ LADDER: tuple[tuple[str, ...], ...] = (
     ("pipeline.storage", "pipeline.registry", "pipeline.kernels", "pipeline.located"),
     ("pipeline.languages", "pipeline.licences"),
     ("pipeline.job",),
-    ("pipeline.survivors", "pipeline.tokens", "pipeline.mixing"),
+    ("pipeline.survivors", "pipeline.tokens", "pipeline.classifying", "pipeline.mixing"),
     ("tokenizer", "pipeline.evals"),
     (
         "pipeline.sources",

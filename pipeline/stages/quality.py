@@ -11,12 +11,13 @@ import pyarrow.compute as pc
 from pydantic import Field
 
 from pipeline.contracts import Bound
+from pipeline.classifying import excerpts, lines, scores
 from pipeline.errors import SourceError, StorageError
 from pipeline.job import Job, PartFile
 from pipeline.registry import stage
 from pipeline.report import Report
 from pipeline.schema import DECISION, decided_by
-from pipeline.scoring.classifier import excerpts, lines, open_model, scores
+from pipeline.scoring.classifier import open_model
 from pipeline.survivors import keep_mask
 
 LOW = "quality:low"

@@ -12,11 +12,12 @@ import numpy as np
 import pyarrow as pa
 from pydantic import PositiveFloat, PositiveInt
 
+from pipeline.classifying import NEGATIVE, POSITIVE, excerpts, lines, model_of, scores
 from pipeline.errors import SourceError
 from pipeline.job import Inputs, Job, PartFile
 from pipeline.registry import stage
 from pipeline.report import Report
-from pipeline.scoring.classifier import NEGATIVE, POSITIVE, excerpts, lines, model_of, scores, train
+from pipeline.scoring.classifier import train
 from pipeline.survivors import survivors
 from pipeline.tokens import order_keys
 

@@ -12,11 +12,12 @@ import pyarrow as pa
 import pytest
 from dedupe_kit import Doc, committed_docs, words
 
+from pipeline.classifying import NEGATIVE, POSITIVE, lines, model_of, scores
 from pipeline.errors import SourceError, TokenmillError
 from pipeline.job import MANIFEST, Committed, TaskResult
 from pipeline.report import Report
 from pipeline.schema import DECISION, bounds_on, document_id
-from pipeline.scoring.classifier import NEGATIVE, POSITIVE, lines, model_of, scores, train
+from pipeline.scoring.classifier import train
 from pipeline.stages.quality_model import HOLD_OUT_ONE_IN
 from pipeline.storage import Folder
 from pipeline.tokens import order_keys
