@@ -1,164 +1,139 @@
-"""Documents that hold the questions of an evaluation: found by n-grams, each hit with the name of the item."""
+"""Documents that hold items of an evaluation: each hit with the name of the item and the matching text."""
 
 from __future__ import annotations
 
-import csv
-import io
-import json
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any
+from typing import Annotated, Literal
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
+from pydantic import Field
 
 from pipeline import registry
 from pipeline.contracts import Bound, Verdicts
-from pipeline.errors import SourceError
-from pipeline.filters.files import read_texts
-from pipeline.filters.rules import Rules, ratio
-from pipeline.kernels.arrow import Ints, Texts, encoded, texts
-from pipeline.kernels.hashing import Hashes
-from pipeline.kernels.ngrams import find_ngrams, ngram_hashes, sketch
+from pipeline.evals.items import read_items
+from pipeline.evals.overlap import Overlap
+from pipeline.evals.places import Place, pieces, places
+from pipeline.evals.postings import Hits
+from pipeline.evals.qa import QuestionAnswer
+from pipeline.filters.rules import Rules
+from pipeline.kernels.arrow import Texts, texts
+
+Share = Annotated[float, Field(gt=0, le=1)]
+Count = Annotated[int, Field(ge=1)]
+
+#: The n-grams of each method when the recipe names none.
+NGRAM = {"ngrams": 13, "qa": 5}
+#: decon leaves out items of fewer words.
+MIN_WORDS = 8
+KINDS = {"overlap": pa.int64(), "score": pa.float64(), "hit": pa.string(), "matched": pa.string()}
 
 
-@registry.filter("decontaminate", uses=("unicode",))
+@registry.filter("decontaminate", version=2, uses=("unicode",))
 def decontaminate(
     docs: pa.RecordBatch,
     *,
     evals: registry.Paths = (),
-    ngram: int = 13,
-    min_share: float | None = 0.5,
-    min_overlap: int = 1,
-    max_items: int | None = 10,
+    datasets: Sequence[str] = (),
+    method: Literal["ngrams", "qa"] = "ngrams",
+    ngram: Count | None = None,
+    short: Count | None = 8,
+    min_share: Share | None = 0.5,
+    min_overlap: Count = 1,
+    min_score: Share = 0.8,
+    max_items: Count | None = 10,
+    action: Literal["drop", "cut"] = "drop",
+    margin: int = 200,
+    max_pieces: Count = 10,
 ) -> Verdicts:
-    """Drop documents that hold a text of the evaluation files in `evals` (jsonl, json, csv, txt, also .gz).
+    """Drop documents that hold an item of the evaluations in `evals` (files) and `datasets` (names), or cut it out of them.
 
-    Every text field of an item (a JSON value, a CSV cell, a line) of at least `ngram` words is looked for. Words are longest
-    runs of letters, marks and numbers in lower case, punctuation and white space only part them; n-grams are compared by
-    64-bit hashes. A field is found when `min_share` of its n-grams (null: any share) and `min_overlap` of them stand in the
-    document. n-grams of more than `max_items` items are the template of a benchmark, and ignored.
+    Words are the terms of `kernels/ngrams.py`: case, punctuation and layout don't matter. N-grams of more than `max_items`
+    items are the template of a benchmark, and ignored.
 
-    13 words are GPT-3's and Marin's. GPT-3 took one n-gram for a hit, but cut the text around it; here the document
-    goes, so half of the field is asked for, as Marin does (.5 of a paragraph; decon and Olmo 3: .8 of a question): a book
-    isn't dropped for a quotation that an exam quotes too. `min_share: null` gives the strict rule. Fields of fewer than
-    `ngram` words, as short answers are, can't be told from everyday language and aren't looked for.
+    `ngrams`: a field (question, answer, choice, tests; not a passage, which has a source of its own) of at least `ngram`
+    words (13: GPT-3, Marin; 8 is common too) is found when `min_share` of its n-grams (null: any) and `min_overlap` of them
+    stand in the document. GPT-3 took one n-gram for a hit, but cut the text around it; where the document goes, half of the
+    field is asked for, as Marin does: a book isn't dropped for a quotation that an exam quotes too. A field of `short` to
+    `ngram` words is found when all of it stands there (8: GPT-3's least n; null: such fields aren't looked for).
 
-    Signals: `overlap` (n-grams of the evaluations in the document), `share` of the field found best, and `hit`, the item
-    it belongs to (FILE:LINE; for a JSON list the position of the item). Without `evals` nothing is looked for: all null.
+    `qa`: AI2's decon, which cleaned Olmo 3: n-grams of a question (5) close together, its answer and passage near them, each
+    weighed; the score must be `min_score` (.8), more for items of less than 50 words, all for those of up to 20.
+
+    `cut` is GPT-3's: the matching text and `margin` characters on each side go, pieces shorter than `margin` too, and the
+    document when more than `max_pieces` are left, or none. The others are joined by blank lines.
+
+    Signals: `overlap` (n-grams of the evaluations in the document), `score` (share of the field, or of the item, found best),
+    `hit` (that item, see `evals/items.py`), `matched` (of dropped and cut documents: its longest matching text, up to 200
+    characters). Without evaluations nothing is looked for: all null.
     """
     rules = Rules("decontaminate", docs.num_rows)
-    if not evals:
-        kinds = {"overlap": pa.int64(), "share": pa.float64(), "hit": pa.string()}
-        return replace(rules.verdicts(), signals={name: pa.nulls(docs.num_rows, kind) for name, kind in kinds.items()})
-    index = _index(tuple(evals), ngram, max_items)
-    found = index.look_up(texts(docs.column("text")), min_share or 0.0, min_overlap)
-    rules.drop("overlap", found.dropped)
-    hit = pa.array([index.names[field] if field >= 0 else None for field in found.field.tolist()], pa.string())
-    bounds = (Bound("overlap", "share", "<", min_share or 0.0),)
-    return Verdicts(
-        rules.verdicts().reasons, {"overlap": pa.array(found.overlap), "share": pa.array(found.share), "hit": hit}, bounds=bounds
-    )
+    if not evals and not datasets:
+        return replace(rules.verdicts(), signals={name: pa.nulls(docs.num_rows, kind) for name, kind in KINDS.items()})
+    bound = (min_share or 0.0) if method == "ngrams" else min_score
+    index = _index(tuple(evals), tuple(datasets), method, ngram or NGRAM[method], short, bound, min_overlap, max_items)
+    column = texts(one_text(docs.column("text")))
+    hits = index.method.look_up(column)
+    found = _Found(column, hits, margin if action == "cut" else None, max_pieces)
+    rules.drop("overlap", hits.found if action == "drop" else np.zeros(docs.num_rows, np.bool_))
+    rules.drop("pieces", found.scattered)
+    hit = pa.array([index.names[item] if item >= 0 else None for item in hits.item.tolist()], pa.string())
+    columns = (hits.overlap, hits.score, hit, pa.array(found.matched, pa.string()))
+    signals = {name: pa.array(column) for name, column in zip(KINDS, columns, strict=True)}
+    verdicts = replace(rules.verdicts(), signals=signals, bounds=(Bound("overlap", "score", "<", bound),))
+    return verdicts if action == "drop" else replace(verdicts, text=pa.array(found.left, pa.large_string()), edits={"passages": found.cut})
 
 
-@dataclass(frozen=True)
-class _Found:
-    """Per document: matching n-grams, the field found best (-1: none), the share of it, and whether that is enough."""
-
-    overlap: Ints
-    field: Ints
-    share: npt.NDArray[np.float64]
-    dropped: npt.NDArray[np.bool_]
+def one_text(column: pa.Array) -> pa.Array:
+    """A column of texts as it is; of lists of texts (the messages of a conversation), each list as one text of so many lines."""
+    return pc.binary_join(column, "\n") if pa.types.is_list(column.type) or pa.types.is_large_list(column.type) else column
 
 
 @dataclass(frozen=True)
 class _Index:
-    """The n-grams of the fields: which fields hold `hashes[k]` is fields[starts[k]:starts[k + 1]]."""
-
-    ngram: int
-    hashes: Hashes
-    bits: Hashes
-    starts: Ints
-    fields: Ints
-    sizes: Ints  # of each field, its different n-grams
-    names: tuple[str, ...]  # of each field, its item
-
-    def look_up(self, column: Texts, min_share: float, min_overlap: int) -> _Found:
-        near = find_ngrams(column, (self.ngram,), self.hashes, self.bits)
-        grams = np.unique(np.stack([near.rows.astype(np.int64), np.searchsorted(self.hashes, near.hashes)]), axis=1)
-        overlap = np.bincount(grams[0], minlength=column.rows)
-        row, field, count = self._by_field(*grams)
-        share = ratio(count, self.sizes[field])
-        enough = (share >= min_share) & (count >= min_overlap)
-        order = np.lexsort((-field, count, share, enough, row))  # the last of each row is its best
-        best = order[np.flatnonzero(np.diff(row[order], append=-1))]
-        out = _Found(overlap, np.full(column.rows, -1), np.zeros(column.rows), np.zeros(column.rows, np.bool_))
-        out.field[row[best]], out.share[row[best]], out.dropped[row[best]] = field[best], share[best], enough[best]
-        return out
-
-    def _by_field(self, row: Ints, gram: Ints) -> tuple[Ints, Ints, Ints]:
-        """(row, field, matching n-grams) from pairs of row and n-gram."""
-        spread = np.diff(self.starts)[gram]
-        first = np.repeat(self.starts[gram] - (np.cumsum(spread) - spread), spread)
-        fields = self.fields[first + np.arange(spread.sum())]
-        pairs, counts = np.unique(np.stack([np.repeat(row, spread), fields]), axis=1, return_counts=True)
-        return pairs[0], pairs[1], counts
+    method: Overlap | QuestionAnswer
+    names: tuple[str, ...]
 
 
 @lru_cache(maxsize=2)
-def _index(paths: tuple[str, ...], ngram: int, max_items: int | None) -> _Index:
-    """The index of the files behind `paths`, built once per process."""
-    listed = [(name, text) for file, content in read_texts(paths) for name, text in _fields(file, content)]
-    names = tuple(name for name, _ in listed)
-    items = np.unique(np.array(names, dtype=object).astype(str), return_inverse=True)[1] if names else np.zeros(0, np.int64)
-    found = ngram_hashes(encoded([text for _, text in listed]), ngram)
-    hashes, gram = np.unique(found.hashes, return_inverse=True)
-    pairs = np.unique(np.stack([gram, found.rows.astype(np.int64)]), axis=1)
-    if max_items is not None:
-        holders = np.unique(np.stack([pairs[0], items[pairs[1]]]), axis=1)[0]
-        telling = np.bincount(holders, minlength=len(hashes)) <= max_items
-        pairs = pairs[:, telling[pairs[0]]]
-        hashes, renumbered = hashes[telling], np.cumsum(telling) - 1
-        pairs[0] = renumbered[pairs[0]]
-    starts = np.searchsorted(pairs[0], np.arange(len(hashes) + 1))
-    return _Index(ngram, hashes, sketch(hashes), starts, pairs[1], np.bincount(pairs[1], minlength=len(names)), names)
+def _index(
+    paths: tuple[str, ...],
+    datasets: tuple[str, ...],
+    method: str,
+    ngram: int,
+    short: int | None,
+    bound: float,
+    min_overlap: int,
+    max_items: int | None,
+) -> _Index:
+    """The index of the items, built once per process."""
+    items, ignored = read_items(paths, datasets), np.zeros(0, np.uint64)
+    names = tuple(item.name for item in items)
+    if method == "qa":
+        return _Index(QuestionAnswer.of(items, ignored, ngram=ngram, min_words=MIN_WORDS, min_score=bound, max_items=max_items), names)
+    overlap = Overlap.of(items, ignored, ngram=ngram, short=short, min_share=bound, min_overlap=min_overlap, max_items=max_items)
+    return _Index(overlap, names)
 
 
-def _fields(file: str, content: str) -> Iterator[tuple[str, str]]:
-    """(FILE:LINE, text) of every text field of an evaluation file."""
-    kind = file.removesuffix(".gz").rpartition(".")[2].lower()
-    try:
-        for line, value in _items(kind, content):
-            yield from ((f"{file}:{line}", text) for text in _strings(value))
-    except (ValueError, csv.Error) as error:
-        raise SourceError(f"{file} can't be read as {kind} ({error}): mend it, or leave it out of evals") from error
+class _Found:
+    """The documents in which something was found: what, and with `margin` what is left of them; a few among many."""
 
+    def __init__(self, column: Texts, hits: Hits, margin: int | None, max_pieces: int) -> None:
+        self.matched: list[str | None] = [None] * column.rows
+        self.left: list[str | None] = [None] * column.rows
+        self.scattered = np.zeros(column.rows, np.bool_)
+        self.cut = 0
+        for place in places(column, hits.spans):
+            self.matched[place.row] = place.matched
+            if margin is not None:
+                self._cut(place, margin, max_pieces)
 
-def _items(kind: str, content: str) -> Iterator[tuple[int, Any]]:
-    """(line or position, value) of every item. Lines end at "\\n": JSON may hold U+2028 and its like as they are."""
-    if kind == "csv":
-        reader = csv.reader(io.StringIO(content, newline=""), strict=True)
-        line = 1
-        for row in reader:
-            yield line, row
-            line = reader.line_num + 1
-    elif kind == "jsonl":
-        yield from ((line, json.loads(text)) for line, text in enumerate(content.split("\n"), 1) if text.strip())
-    elif kind == "json":
-        value = json.loads(content)
-        yield from enumerate(value if isinstance(value, list) else [value], 1)
-    elif kind == "txt":
-        yield from enumerate(content.split("\n"), 1)
-    else:
-        raise ValueError("evaluation files are jsonl, json, csv or txt, also with .gz")
-
-
-def _strings(value: Any) -> Iterator[str]:
-    """Every text in a JSON value."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, list | dict):
-        for inner in value.values() if isinstance(value, dict) else value:
-            yield from _strings(inner)
+    def _cut(self, place: Place, margin: int, max_pieces: int) -> None:
+        kept, passages = pieces(place, margin, margin)
+        self.scattered[place.row] = not 0 < len(kept) <= max_pieces
+        if not self.scattered[place.row]:
+            self.left[place.row] = "\n\n".join(kept)
+            self.cut += passages

@@ -24,7 +24,7 @@ def searched(texts: list[str], *evals: Path, **keys: Any) -> Verdicts:
 
 
 def outcome(found: Verdicts) -> list[tuple[str | None, int, float, str | None]]:
-    signals = (found.signals[name].to_pylist() for name in ("overlap", "share", "hit"))
+    signals = (found.signals[name].to_pylist() for name in ("overlap", "score", "hit"))
     return list(zip(found.reasons.to_pylist(), *signals, strict=True))
 
 
@@ -134,7 +134,7 @@ def test_where_the_files_lie_changes_nothing(exam: Path, tmp_path: Path) -> None
     assert found[0][3] == "a.txt:1"
 
 
-@pytest.mark.parametrize(("name", "content"), [("broken.jsonl", "{"), ("exam.parquet", "x"), ("bad.csv", '"a" b\n')])
+@pytest.mark.parametrize(("name", "content"), [("broken.jsonl", "{"), ("exam.exe", "x"), ("bad.csv", '"a" b\n')])
 def test_a_file_that_cannot_be_read_is_named(name: str, content: str, tmp_path: Path) -> None:
     (tmp_path / name).write_text(content, "utf-8")
     with pytest.raises(SourceError, match=name.replace(".", r"\.")):
@@ -149,7 +149,7 @@ def test_no_documents_and_no_fields(exam: Path, tmp_path: Path) -> None:
     (tmp_path / "empty.txt").write_text("", "utf-8")
     for columns in (searched([], exam), searched([]), searched([], tmp_path / "empty.txt")):
         assert {name: values.type for name, values in columns.signals.items()} == {
-            "overlap": pa.int64(), "share": pa.float64(), "hit": pa.string(),
+            "overlap": pa.int64(), "score": pa.float64(), "hit": pa.string(), "matched": pa.string(),
         }  # fmt: skip
     assert outcome(searched([QUESTION], tmp_path / "empty.txt")) == [(None, 0, 0.0, None)]
 
@@ -165,7 +165,7 @@ def test_published_evaluations_are_found_in_documents_and_not_in_novels(corpus: 
     planted = [around(gsm8k["question"]), f"{human['prompt']}{human['canonical_solution']}", around(truthful["Correct Answers"])]
     found = searched([*planted, *novels], *evals)
     assert found.reasons.to_pylist() == ["decontaminate:overlap"] * 3 + [None] * 3
-    assert found.signals["hit"].to_pylist()[:3] == ["test.jsonl:1", "HumanEval.jsonl.gz:1", "TruthfulQA.csv:3"]
+    assert found.signals["hit"].to_pylist()[:3] == ["gsm8k:test.jsonl:1", "humaneval:HumanEval/0", "truthfulqa:TruthfulQA.csv:3"]
 
 
 @pytest.mark.parametrize("separator", ["\u2028", "\u2029", "\u0085"])
