@@ -72,8 +72,11 @@ def _clean_pages(
         size = begin
         while line < end and not counts[row, PAGE]:
             stop = line_stop(table, data, line, end)
-            first, last = strip(table, data, line, stop)
-            size = _clean_line(data, first, last, table, rules, phrases, bad_words, out, size, counts[row])
+            first, last = strip(table, data, line, stop) if stop > line else (line, line)
+            if first == last and (rules.end_mark or rules.min_words):  # nothing to look at
+                counts[row, NO_END_MARK if rules.end_mark else FEW_WORDS] += 1
+            else:
+                size = _clean_line(data, first, last, table, rules, phrases, bad_words, out, size, counts[row])
             line = next_line(data, stop, end)
         out_offsets[row + 1] = begin if counts[row, PAGE] else _strip_page(table, out, begin, size)
 

@@ -7,6 +7,7 @@ import numpy as np
 from pipeline.kernels.arrow import Bytes, Ints, Texts
 from pipeline.kernels.blocks import count_words
 from pipeline.kernels.compiled import kernel
+from pipeline.kernels.eights import find_newline
 from pipeline.kernels.hashing import Hashes, Slots, find_or_add, hash_bytes, next_base, slot_mask
 from pipeline.kernels.unicode import END, char_count, class_at, classes, continues, count_byte, strip
 
@@ -47,13 +48,15 @@ def _line_shapes(offsets: Ints, data: Bytes, table: Bytes, short_chars: int, key
         counts[row, TEXT_CHARS] = char_count(data, start, end) - newlines
         counts[row, SHAPE_WORDS] = count_words(data, start, end, table)
         mask, line = slot_mask(newlines + 1), start
-        for i in range(start, end + 1):
-            if i < end and data[i] != 10:
+        while line < end:
+            if data[np.uint64(line)] == 10:
+                line += 1
                 continue
-            first, last = strip(table, data, line, i)
+            stop = find_newline(data, line, end)
+            first, last = strip(table, data, line, stop)
             if first < last:
-                _measure_line(data, line, i, table, short_chars, keys, slots, mask, base, counts[row])
-            line = i + 1
+                _measure_line(data, line, stop, table, short_chars, keys, slots, mask, base, counts[row])
+            line = stop + 1
         base = next_base(slots, base, newlines + 1)
 
 

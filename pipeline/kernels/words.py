@@ -161,14 +161,16 @@ def _count_lines(offsets: Ints, data: Bytes, table: Bytes, counts: Ints) -> None
     for row in range(len(counts)):
         line, end = offsets[row], offsets[row + 1]
         counts[row, ELLIPSES] = _count_ellipses(data, line, end)
+        lines, bullets, ellipses = 0, 0, 0
         while line < end:
             stop = line_stop(table, data, line, end)
-            first, last = strip(table, data, line, stop)
-            counts[row, LINES] += 1
+            first, last = strip(table, data, line, stop) if stop > line else (line, line)
+            lines += 1
             if first < last:
-                counts[row, BULLET_LINES] += data[first] == 45 or is_general_punctuation(data, first, last, 0xA2)
-                counts[row, ELLIPSIS_LINES] += last - first >= 3 and _is_ellipsis(data, last - 3, last)
+                bullets += data[first] == 45 or is_general_punctuation(data, first, last, 0xA2)
+                ellipses += last - first >= 3 and _is_ellipsis(data, last - 3, last)
             line = next_line(data, stop, end)
+        counts[row, LINES], counts[row, BULLET_LINES], counts[row, ELLIPSIS_LINES] = lines, bullets, ellipses
 
 
 @kernel
@@ -207,10 +209,12 @@ def _line_counts(offsets: Ints, data: Bytes, table: Bytes, counts: Ints) -> None
                 spaces += (bits & SPACE) != 0
         counts[row, CHARS] = char_count(data, line, end)
         counts[row, ALNUM_CHARS], counts[row, LETTER_CHARS], counts[row, SPACE_CHARS] = alnum, letters, spaces
+        lines, total, longest = 0, 0, 0
         while line < end:
             stop = line_stop(table, data, line, end)
-            length = char_count(data, line, stop)
-            counts[row, TEXT_LINES] += 1
-            counts[row, LINE_CHARS] += length
-            counts[row, LONGEST_LINE] = max(length, counts[row, LONGEST_LINE])
+            length = char_count(data, line, stop) if stop > line else 0
+            lines += 1
+            total += length
+            longest = max(length, longest)
             line = next_line(data, stop, end)
+        counts[row, TEXT_LINES], counts[row, LINE_CHARS], counts[row, LONGEST_LINE] = lines, total, longest
