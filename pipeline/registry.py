@@ -108,6 +108,7 @@ def register(kind: str, name: str, version: int = 1, **extras: Any) -> Callable[
     """A decorator that makes a function the step `name` of `kind`; two steps of one name are an error.
 
     `uses` names the distributions (and "unicode") whose release changes what the step gives: it becomes part of identity.
+    `check=function(args) -> [message]` says what is wrong with bound arguments that are each of their type.
     """
 
     def add(function: F) -> F:
@@ -216,6 +217,8 @@ def bind(kind: str, name: str, args: Mapping[str, Any], *, partial: bool = False
             bound[key] = adapter.dump_python(adapter.validate_python(value), mode="json")
         except ValidationError as error:
             mistakes += [(".".join([key, *map(str, e["loc"])]), f"{e['msg']} (got {e['input']!r})") for e in error.errors()]
+    if not mistakes and not partial and "check" in step_type.extras:
+        mistakes = [("", f"{kind} {name!r}: {message}") for message in step_type.extras["check"](bound)]
     return Step(kind, name, bound), mistakes
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pyarrow as pa
@@ -32,7 +32,18 @@ PLACEHOLDERS = {
 BORDERS = "|<>[]{}"
 
 
-@registry.filter("pii")
+def _mistakes(args: Mapping[str, Any]) -> list[str]:
+    """What is wrong with placeholders that would make personal data with what stands beside them, or be some."""
+    found = []
+    for kind, text in (args["placeholders"] or {}).items():
+        if text[:1] not in BORDERS or text[-1:] not in BORDERS or len(text) < 2:
+            found.append(f"the placeholder of {kind} has to begin and end in one of {' '.join(BORDERS)} (got {text!r})")
+        elif len(kernel.find(encoded([text])).rows):
+            found.append(f"the placeholder of {kind} would be taken for personal data itself (got {text!r})")
+    return found
+
+
+@registry.filter("pii", check=_mistakes)
 def pii(
     docs: pa.RecordBatch,
     *,
@@ -63,7 +74,8 @@ def pii(
     extract-* when the run is done. URLs and other columns aren't searched.
     """
     put = {**PLACEHOLDERS, **{str(kind): text for kind, text in (placeholders or {}).items()}}
-    _check(put)
+    if mistakes := _mistakes({"placeholders": placeholders}):
+        raise ValueError(f"pii: {'; '.join(mistakes)}")
     column = texts(docs.column("text"))
     spans = kernel.find(column, kinds)
     counts = np.zeros((column.rows, len(kernel.KINDS)), np.int64)
@@ -78,12 +90,3 @@ def pii(
 def _made(counts: Ints, chosen: Mapping[str, int]) -> dict[str, int]:
     """How many spans of each kind were replaced, of documents that are kept."""
     return {kind: int(counts[:, at].sum()) for kind, at in chosen.items()}
-
-
-def _check(placeholders: Mapping[str, str]) -> None:
-    """ValueError for a placeholder that would make, or be, personal data."""
-    for kind, text in placeholders.items():
-        if text[:1] not in BORDERS or text[-1:] not in BORDERS or len(text) < 2:
-            raise ValueError(f"pii: the placeholder of {kind} has to begin and end in one of {' '.join(BORDERS)} (got {text!r})")
-        if len(kernel.find(encoded([text])).rows):
-            raise ValueError(f"pii: the placeholder of {kind} would be taken for personal data itself (got {text!r})")

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field
 
-from pipeline.contracts import Bound
 from pipeline.classifying import excerpts, lines, scores
+from pipeline.contracts import Bound
 from pipeline.errors import SourceError, StorageError
 from pipeline.job import Job, PartFile
 from pipeline.registry import stage

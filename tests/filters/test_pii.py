@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from pipeline.contracts import Verdicts
 from pipeline.filters.pii import PLACEHOLDERS, pii
 from pipeline.job import Committed, TaskResult
+from pipeline.registry import bind
 from pipeline.report import Report
 from pipeline.schema import DOC, document_id
 from pipeline.storage import Folder
@@ -229,6 +230,8 @@ def test_placeholders_are_the_callers() -> None:
     for wrong in ("mail", "", "|", "<mail", "<jo@mail.org>"):
         with pytest.raises(ValueError, match="placeholder of email"):
             searched("a", placeholders={"email": wrong})
+        ((key, message),) = bind("filter", "pii", {"placeholders": {"email": wrong}})[1]
+        assert (key, message.startswith("filter 'pii': the placeholder of email")) == ("", True)
 
 
 def test_the_defaults_are_left_alone_by_a_second_run() -> None:
