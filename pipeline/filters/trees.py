@@ -15,9 +15,9 @@ from pipeline.languages import LANGUAGES, MARKUP
 
 #: Folders of what others wrote or a build made, named so by package managers and by custom.
 VENDORED = (
-    "node_modules", "bower_components", "jspm_packages", "site-packages", "dist-packages", "vendor", "vendors", "vendored", "_vendor",
-    "third_party", "third-party", "thirdparty", "3rdparty", "3rd-party", "external", "externals", "extern", "bundled", "godeps", "pods",
-    "carthage", "deps", "dist", ".git", ".yarn", ".venv", "venv", ".tox", ".eggs", ".bundle", "__pycache__", "__generated__",
+    "node_modules", "bower_components", "jspm_packages", "site-packages", "vendor", "vendors", "vendored", "_vendor",
+    "third_party", "third-party", "thirdparty", "3rdparty", "3rd-party", "external", "externals", "extern", "bundled", "godeps",
+    "carthage", "deps", "dist", ".git", ".yarn", ".venv", ".tox", ".eggs", ".bundle", "__pycache__", "__generated__",
 )  # fmt: skip
 
 #: Files that tools write, by name: locks of package managers, and what compilers of interfaces leave.

@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from functools import lru_cache
 
 from pipeline.licences.expressions import Expression, Licence, judge, parsed
-from pipeline.licences.ids import GROUPS, NOASSERTION
+from pipeline.licences.ids import GROUPS, NOASSERTION, PROPRIETARY, PUBLIC_DOMAIN
 
 #: What becomes of a licence, from the worst to the best: of a choice the best counts, of what must hold together the worst.
 DENIED, NOT_ALLOWED, UNKNOWN, ALLOWED = range(4)
@@ -45,7 +45,7 @@ class Policy:
                 return DENIED
             if _matches(names, self.allow or ()):
                 return ALLOWED
-        if licence.id == NOASSERTION or licence.id.startswith("LicenseRef-"):
+        if licence.id == NOASSERTION or (licence.id.startswith("LicenseRef-") and licence.id not in (PUBLIC_DOMAIN, PROPRIETARY)):
             return UNKNOWN
         return ALLOWED if self.allow is None else NOT_ALLOWED
 

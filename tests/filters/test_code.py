@@ -88,6 +88,7 @@ def test_generated_code_says_so_in_its_first_lines(text: str, rule: str | None) 
         ("a.py", "# the reason why\n" * 9 + "a = b\n", "many_comments", {"by_extension": {}}),
         ("a.go", "// why\n" * 9 + "a := b\n", None, {}),
         ("a.js", "a=b;" * 20, "minified", {"by_extension": {}}),
+        ("a/.js", "a=b;" * 20, None, {}),
         ("a.html", "<p>" + "<b></b>\n" * 90 + "word\n" * 30, "little_visible", {"by_extension": {}}),
         ("a.html", "<p>Words alone, few.", "few_visible", {"by_extension": {}}),
         ("a.json", '{"a": "some words of text"}', "short", {"by_extension": {}}),

@@ -61,6 +61,7 @@ def test_comment_chars_equal_their_twin(rows: list[tuple[str, int]]) -> None:
         ("Rust", "fn f<'a>(c: &'a char) { c == '\"' } // yes", ["// yes"]),
         ("Python", '"""Doc."""\nx = """# no"""\n# yes\ny = "#"', ['"""Doc."""', "# yes"]),
         ("Shell", 'echo "$#" ${#x} # yes\n#!yes', ["# yes", "#!yes"]),
+        ("Shell", "a\t# yes\nb# no\n", ["# yes"]),
         ("Ruby", "=begin\ndoc\n=end\nx = 1 # yes", ["=begin\ndoc\n=end", "# yes"]),
         ("Perl", "$#x;\n=pod\n\ndoc\n\n=cut\nprint 1; # yes", ["=pod\n\ndoc\n\n=cut", "# yes"]),
         ("SQL", "SELECT '-- no\\' -- yes\n/* two */", ["-- yes", "/* two */"]),
@@ -95,6 +96,11 @@ def test_the_shortest_runs_that_count() -> None:
         "\\x41" * 8,
     ]
     assert encoded_chars(texts(pa.array(rows)))[:, 1].tolist() == [0, 64, 0, 64, 0, 23, 0, 48, 0, 32]
+
+
+def test_bytes_of_a_list_stand_alone() -> None:
+    rows = ["ab " * 8, "ab " * 7 + "abz", "zab" + " ab" * 7, "ab_ " * 8, "0xab, " * 8, "0xabc, " * 8, "\\x41" * 8 + "z"]
+    assert encoded_chars(texts(pa.array(rows)))[:, 1].tolist() == [23, 0, 0, 0, 46, 0, 0]
 
 
 def test_only_pages_are_looked_at() -> None:

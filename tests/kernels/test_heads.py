@@ -35,7 +35,8 @@ PIECES = (
     "K",
 )
 any_head = st.lists(st.sampled_from(PIECES) | st.text(max_size=2), max_size=40).map("".join)
-any_heads = st.lists(st.none() | any_head, max_size=4)
+few_words = st.lists(st.sampled_from(["a", "b", "MIT", "license", "version", "2", "0"]), max_size=12).map("\n".join)
+any_heads = st.lists(st.none() | any_head | few_words, max_size=4)
 
 
 @given(any_heads)

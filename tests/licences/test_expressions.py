@@ -116,6 +116,7 @@ def test_groups_hold_spdx_ids_each_once() -> None:
         (["MIT"], None, "MIT AND LicenseRef-Ours", UNKNOWN),
         (["MIT"], None, "MIT OR LicenseRef-Ours", ALLOWED),
         (None, ["source-available"], "LicenseRef-Proprietary", DENIED),
+        (["permissive"], None, "LicenseRef-Public-Domain", NOT_ALLOWED),
     ],
 )
 def test_policies(allow: list[str] | None, deny: list[str] | None, expression: str, standing: int) -> None:
