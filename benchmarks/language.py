@@ -20,7 +20,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from benchmarks.filters import CORPUS, documents, pages, parquet_texts, size_of
+from benchmarks.documents import CORPUS, documents, pages, parquet_texts, size_of
 from pipeline.filters.language import language
 
 
