@@ -116,6 +116,7 @@ def test_a_phrase_that_begins_as_another_does_is_found_in_any_order() -> None:
 def test_newlines_in_a_row_are_limited_where_lines_went_too() -> None:
     assert left("\n\n\nThe end.") == "\nThe end."
     assert made("\n\n\nThe end.") == {"newlines": 1}
+    assert left("\nOne line.\nTwo lines.") == "\nOne line.\nTwo lines."
     assert left("\n\nHome\n\nThe end.") == "\nThe end."
     assert left("\n\n\nThe end.", max_newlines=3) == "\n\nThe end."
     assert left("\n\n\nThe end.", max_newlines=None) == "\n\n\nThe end."
