@@ -1,4 +1,7 @@
-"""The command line: `tokenmill run | plan | status | inspect | trace | diff | explain | rejects | verify | report | export | steps`."""
+"""The command line: `tokenmill run | plan | status | inspect | trace | diff | explain | rejects | verify | report | export | steps`,
+
+and `tokenmill classifier`, which trains one.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,10 @@ from pipeline.cli.shard_commands import COMMANDS
 from pipeline.errors import TokenmillError
 from pipeline.recipe import Recipe, load_recipe
 from pipeline.run import Options, fetch_and_plan, run_folder
+
+FilesOpt = Annotated[
+    list[str] | None, typer.Option(help="Files, folders or globs: txt (one text a line), jsonl, csv, parquet. Repeatable.")
+]
 
 app = typer.Typer(
     name="tokenmill", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
@@ -117,6 +124,25 @@ def steps(
     from pipeline.cli.steps import show_steps
 
     show_steps(kind, as_json, as_markdown)
+
+
+@app.command()
+def classifier(
+    out: Annotated[str, typer.Option(help="Path or URL of the model file; its card is written beside it (.json).")],
+    positive: FilesOpt = None,
+    negative: FilesOpt = None,
+    labelled: FilesOpt = None,
+    label_column: Annotated[str, typer.Option(help="Of --labelled: the column of labels (positive, negative, 1, 0 ...).")] = "label",
+    text: Annotated[str, typer.Option(help="The column of texts.")] = "text",
+    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Another seed: other texts held out, another model.")] = 0,
+    settings: SetOpt = None,
+    as_json: JsonOpt = False,
+) -> None:
+    """Train a fastText classifier on labelled texts, judge it by one in five held out, and write it with its card."""
+    from pipeline.cli.classifier import Files, train_classifier
+
+    files = Files(positive or (), negative or (), labelled or (), label_column, text)
+    train_classifier(files, out, seed, pairs(settings, "--set"), as_json)
 
 
 for command in COMMANDS:

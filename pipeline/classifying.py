@@ -56,7 +56,7 @@ def model_of(data: bytes) -> Any:
         return fasttext.load_model(str(path))
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=2)
 def load_model(path: str) -> Any:
     """The model of a local file, opened once by a process; SourceError names a file that is none."""
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -18,6 +18,7 @@ from pipeline.job import Inputs, Job, PartFile
 from pipeline.registry import stage
 from pipeline.report import Report
 from pipeline.scoring.classifier import train
+from pipeline.scoring.judging import judgement
 from pipeline.survivors import survivors
 from pipeline.tokens import order_keys
 
@@ -61,8 +62,8 @@ def quality_model(
     Each label has at most `max_documents`, the same number from each of its sources where they have that many, chosen by
     the hash of their ids; of each document the first `excerpt_chars` are read. The other keys are fastText's, their values
     DCLM's (its best model: bigrams, 200,000 examples, dim 100, lr .1, 5 epochs, every word): a model of 0.8 GB, which each
-    worker holds; fewer `buckets` and a smaller `dim` make it small. Writes quality_model.model.bin, and quality_model.card.json: what it was
-    made of, how well it tells held-out documents apart, and the percentiles of each source's scores.
+    worker holds; fewer `buckets` and a smaller `dim` make it small. Writes quality_model.model.bin, and quality_model.card.json:
+    what it was made of, how well it tells held-out documents apart, and the percentiles of each source's scores.
     SourceError names sources that are unknown, claimed by both labels, or without documents.
     """
     labels = _labels(job.inputs, positive, negative)
@@ -158,7 +159,7 @@ def _card(examples: Sequence[Example], found: np.ndarray) -> dict[str, Any]:
     labels = np.array([example.label or "" for example in examples])
     sources = np.array([example.source for example in examples])
     held_out = np.array([example.held_out for example in examples], np.bool_)
-    card: dict[str, Any] = {"sources": {}, "percentiles": {}, "held_out": _judgement(found[held_out], labels[held_out])}
+    card: dict[str, Any] = {"sources": {}, "percentiles": {}, "held_out": judgement(found[held_out], labels[held_out])}
     for source in sorted(set(sources.tolist())):
         mine = sources == source
         judged = mine & held_out if (mine & held_out).sum() >= FEWEST_HELD_OUT else mine
@@ -169,17 +170,3 @@ def _card(examples: Sequence[Example], found: np.ndarray) -> dict[str, Any]:
         }
         card["percentiles"][source] = np.quantile(found[judged], np.linspace(0, 1, 101)).tolist()
     return card
-
-
-def _judgement(found: np.ndarray, labels: np.ndarray) -> Mapping[str, float | int | None]:
-    """Accuracy at .5, and the chance that a positive document scores above a negative one (AUC; ties count half)."""
-    positive, negative = found[labels == POSITIVE], found[labels == NEGATIVE]
-    if not len(positive) or not len(negative):
-        return {"documents": len(positive) + len(negative), "accuracy": None, "auc": None}
-    ordered = np.sort(negative)
-    below, up_to = np.searchsorted(ordered, positive, side="left"), np.searchsorted(ordered, positive, side="right")
-    return {
-        "documents": len(positive) + len(negative),
-        "accuracy": float(((positive >= 0.5).sum() + (negative < 0.5).sum()) / (len(positive) + len(negative))),
-        "auc": float((below + up_to).sum() / 2 / len(positive) / len(negative)),
-    }
