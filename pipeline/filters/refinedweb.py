@@ -52,7 +52,8 @@ def refinedweb(
     (`dclm_baseline_refinedweb.yaml`), followed here with these differences. DCLM counts Unicode's words without
     punctuation for the share of words removed; the paper, all words of a line that was cut. DCLM reads "Read more..." as a
     pattern in which each dot is any character. It limits newlines before lines are dropped, here also where dropping made
-    the gap. It measures lines with the white space at their ends, so that an indented number isn't numeric.
+    the gap. It measures lines with the white space at their ends, so that an indented number, or two words of capitals,
+    stay.
     """
     if max_newlines is not None and max_newlines < 1:
         raise ValueError(f"refinedweb can't join lines with fewer than 1 newline (got max_newlines={max_newlines})")
