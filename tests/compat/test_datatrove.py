@@ -14,7 +14,7 @@ from fastwarc.warc import ArchiveIterator, WarcRecordType
 from reference import CITATION
 from resiliparse.extract.html2text import extract_plain_text
 
-from pipeline.compat.datatrove import datatrove
+from pipeline.compat.datatrove import _verdicts, datatrove
 from pipeline.errors import SourceError
 from pipeline.filters.c4 import c4
 from pipeline.filters.fineweb import fineweb
@@ -139,15 +139,17 @@ def test_an_edit_is_counted_where_the_document_is_kept() -> None:
     found = datatrove(docs, block=block, args={"min_num_sentences": 2, "min_words_per_line": 4}, words="whitespace")
     assert found.reasons.to_pylist() == [None, *["datatrove:too_few_sentences"] * 2]
     assert found.edits == {"edited": 1}
+    assert _verdicts([None, "datatrove:x", None], ["a", "b", "c"], ["A", "B", "c"]).edits == {"edited": 1}
 
 
 MAIL = "Write to someone@mail.net or to other@mail.net today."
 
 
 def test_a_formatter_edits_each_document_as_if_it_were_the_first() -> None:
-    found = datatrove(batch([MAIL, "Nothing to hide.", MAIL, MAIL.replace("today", "now"), ""]), block=FORMATTERS + "PIIFormatter")
+    texts = ["someone@mail.net wrote.", "Nothing to hide.", MAIL, MAIL.replace("today", "now"), ""]
+    found = datatrove(batch(texts), block=FORMATTERS + "PIIFormatter")
     masked = "Write to email@example.com or to firstname.lastname@example.org today."
-    assert found.text.to_pylist() == [masked, None, masked, masked.replace("today", "now"), None]
+    assert found.text.to_pylist() == ["email@example.com wrote.", None, masked, masked.replace("today", "now"), None]
     assert found.reasons.to_pylist() == [None] * 5
     assert found.edits == {"edited": 3}
     one = datatrove(batch(["someone@mail.net"]), block=FORMATTERS + "PIIFormatter", args={"email_replacement": "NAME", "remove_ips": False})

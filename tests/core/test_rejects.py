@@ -15,13 +15,13 @@ from pipeline.__main__ import main
 from pipeline.cli.numbers import number_lines
 from pipeline.contracts import Bound, InputFile, Task
 from pipeline.errors import TokenmillError
-from pipeline.evidence import Number
+from pipeline.evidence import Number, rejected_numbers
 from pipeline.explain import explain
 from pipeline.job import Committed
 from pipeline.registry import bind, names
 from pipeline.rejects import Count, count_rejects, sample_rejects
 from pipeline.report import Report
-from pipeline.schema import decided_by, document_id
+from pipeline.schema import decided_by, document_id, signal_field
 from pipeline.storage import Folder
 from pipeline.worker import LocalStage
 
@@ -29,8 +29,8 @@ PARTS = 5
 #: Each part's documents by name: what each is and how it ends.
 TEXTS = {
     "short": "One two",
-    "short too": "Two words",
     "long": "Word " * 40,
+    "long too": "More " * 40,
     "empty": "",
     "twin": "A document that is like another one.",
     "low": "A document that no model likes.",
@@ -84,8 +84,8 @@ def decide(stages: LocalStage, name: str, docs: Committed, reason: str, value: f
 def test_counts_come_by_source_stage_and_number(run: Folder) -> None:
     assert count_rejects(run) == [
         Count("web", "extract", "extract:empty", 5, 35),
-        Count("web", "filter", "length:few_words", 10, 30),
-        Count("web", "filter", "length:many_words", 5, 30),
+        Count("web", "filter", "length:many_words", 10, 30),
+        Count("web", "filter", "length:few_words", 5, 30),
         Count("web", "dedupe", "near_duplicate", 5, 15),
         Count("web", "quality", "quality:low", 5, 15),
     ]
@@ -118,13 +118,13 @@ def test_what_is_not_there_is_named_with_the_nearest(run: Folder) -> None:
 
 
 def test_samples_are_the_smallest_ids_with_the_number_that_decided(run: Folder) -> None:
-    samples = sample_rejects(run, count_rejects(run, reason="few_words"), 4)
-    ids = sorted(document_id("web", f"{part}.jsonl/{name} {part}") for part in range(PARTS) for name in ("short", "short too"))
-    assert [sample.id for sample in samples] == ids[:4]
+    ids = sorted(document_id("web", f"{part}.jsonl/{name} {part}") for part in range(PARTS) for name in ("long", "long too"))
+    for number in range(1, 12):
+        samples = sample_rejects(run, count_rejects(run, reason="many_words"), number)
+        assert [sample.id for sample in samples] == ids[:number]
     for sample in samples:
-        assert sample.numbers == (Number("length.words", 2, (("few_words", ">=", 3), ("many_words", "<=", 30)), decided=True),)
+        assert sample.numbers == (Number("length.words", 40, (("few_words", ">=", 3), ("many_words", "<=", 30)), decided=True),)
         assert (sample.stage, sample.excerpt) == ("filter", TEXTS[sample.where.rpartition(" ")[0]])
-    assert len(sample_rejects(run, count_rejects(run, reason="few_words"), 99)) == 10
 
 
 def test_decisions_are_shown_with_their_bound_their_twin_and_their_text(run: Folder) -> None:
@@ -138,13 +138,13 @@ def test_decisions_are_shown_with_their_bound_their_twin_and_their_text(run: Fol
 
 def test_only_some_parts_are_read_and_they_lie_apart(run: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rejects, "MAX_PARTS", 2)
-    counts = count_rejects(run, reason="many_words")
-    assert [sample.part for sample in sample_rejects(run, counts, 2)] == sorted(["web-00000", "web-00002"], key=lambda p: long_id(p))
+    counts = count_rejects(run, reason="few_words")
+    assert [sample.part for sample in sample_rejects(run, counts, 2)] == sorted(["web-00000", "web-00002"], key=short_id)
     assert len(sample_rejects(run, counts, 5)) == 5  # as many parts as it takes
 
 
-def long_id(part: str) -> str:
-    return document_id("web", f"{int(part[-5:])}.jsonl/long {int(part[-5:])}")
+def short_id(part: str) -> str:
+    return document_id("web", f"{int(part[-5:])}.jsonl/short {int(part[-5:])}")
 
 
 def test_an_explanation_marks_the_number_that_decided_and_has_no_later_ones(run: Folder) -> None:
@@ -158,13 +158,20 @@ def test_an_explanation_marks_the_number_that_decided_and_has_no_later_ones(run:
     assert not any(number.decided for event in fine.events for number in event.numbers)
 
 
+def test_the_second_of_two_steps_of_one_name_is_the_one_that_is_marked() -> None:
+    asked = {"length.words": Bound("few_words", "words", ">=", 1), "length_2.words": Bound("few_words", "words", ">=", 3)}
+    schema = pa.schema([signal_field(name, pa.int64(), [bound]) for name, bound in asked.items()])
+    row = {"step": "length_2", "reason": "length:few_words", "signals": '{"length.words": 2, "length_2.words": 2}'}
+    assert [number.signal for number in rejected_numbers(row, schema) if number.decided] == ["length_2.words"]
+
+
 def test_the_command_shows_counts_and_samples(run: Folder, capsys: pytest.CaptureFixture[str]) -> None:
     out = str(Path(run.path("")).parent)
     shown = printed(capsys, "rejects", "tiny", "--out", out)
-    assert [line.split() for line in shown.splitlines() if "few_words" in line] == [["web", "filter", "length:few_words", "10", "33.33%"]]
-    shown = printed(capsys, "rejects", "tiny", "--out", out, "--reason", "few_words", "-n", "2")
+    assert [line.split() for line in shown.splitlines() if "many_words" in line] == [["web", "filter", "length:many_words", "10", "33.33%"]]
+    shown = printed(capsys, "rejects", "tiny", "--out", out, "--reason", "many_words", "-n", "2")
     assert shown.startswith("2 of 10 documents\n")
-    assert shown.count("    length.words   2   needs >= 3 and <= 30   <- dropped here\n") == 2
+    assert shown.count("    length.words   40   needs >= 3 and <= 30   <- dropped here\n") == 2
     found = json.loads(printed(capsys, "rejects", "tiny", "--out", out, "--source", "web", "-n", "1", "--stage", "quality", "--json"))
     bounds = [{"rule": "low", "op": ">=", "value": 0.07}]
     assert found[0]["numbers"] == [{"signal": "quality.score", "value": 0.03, "bounds": bounds, "decided": True}]
@@ -187,7 +194,7 @@ def printed(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
 def test_numbers_stand_in_columns_with_digits_enough_to_tell_them_from_their_bounds() -> None:
     numbers: list[Any] = [
         Number("a.words", 12, (("short", ">=", 50), ("long", "<=", 100_000))),
-        Number("a.share", 0.1000004, (("high", "<=", 0.1),), decided=True),
+        Number("a.share", 0.10000040001234, (("high", "<=", 0.1),), decided=True),
         Number("a.exact", 0.1, (("high", "<=", 0.1),)),
         Number("a.lang", "en"),
     ]
