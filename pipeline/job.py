@@ -23,6 +23,8 @@ from pipeline.writing import FileEntry, HashingFile, ParquetSink
 
 MANIFEST = "manifest.json"
 DONE = "_done"
+#: The role of what the round before has written, and the folder of rounds in a stage's folder until the stage is done.
+ROUND, ROUNDS = "round", "rounds"
 
 
 @dataclass(frozen=True)
@@ -107,6 +109,10 @@ class Inputs:
         """All files of a kind in a role, sorted by name; an empty list for a role that the plan left out."""
         found = [PartFile(stage.folder, entry) for stage in self.roles.get(role, ()) for entry in stage.files(kind)]
         return sorted(found, key=lambda file: file.entry.name)
+
+    def after(self, done: Committed) -> Inputs:
+        """These inputs for what follows a round of the same stage."""
+        return Inputs({**self.roles, ROUND: (done,)})
 
     def file(self, role: str, kind: str, part: str) -> PartFile | None:
         """The file of one part, or None when the role has no such part."""

@@ -148,7 +148,9 @@ def stage(name: str, version: int = 1, **extras: Any) -> Callable[[F], F]:
     """`function(job: Job, *, ...) -> Report`: one task of a stage.
 
     `each="extract"` makes one task per part of that input; `tasks=function(inputs, args) -> [Task]` says otherwise;
-    neither means a single task. `finish=function(folder, results, args)` runs once, before the stage is committed.
+    neither means a single task. `rounds=function(inputs, args) -> [Task]` gives tasks to be run before those, again and again
+    until it gives none; what a round wrote is the role "round" of the next one, and of the stage's own tasks, after which it
+    is removed. `finish=function(folder, results, args)` runs once, before the stage is committed.
     `seeded=True` says that it draws by `job.seed`: only then is the seed part of its identity.
     """
     return register("stage", name, version, **extras)

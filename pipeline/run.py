@@ -22,7 +22,20 @@ from pipeline.recipe import Recipe
 from pipeline.registry import fingerprint
 from pipeline.runfiles import RUN_FILE
 from pipeline.storage import Folder
-from pipeline.worker import Failed, Outcome, TaskSpec, commit, finished_tasks, is_committed, open_committed, task_list
+from pipeline.worker import (
+    Failed,
+    Outcome,
+    TaskSpec,
+    commit,
+    commit_round,
+    finished_tasks,
+    is_committed,
+    open_committed,
+    remove_rounds,
+    round_folder,
+    round_tasks,
+    task_list,
+)
 
 #: Wall seconds of a stage's wave and seconds of its tasks, beside its manifest and never part of it.
 TIMES = "times.json"
@@ -60,6 +73,8 @@ class Run:
     lock: Lock
     started: str
     stages: dict[str, StageRun] = field(default_factory=dict)
+    #: The last round of each stage that is at work and goes in rounds.
+    rounds: dict[str, Committed] = field(default_factory=dict)
     seconds: float = 0.0
 
     @property
@@ -119,7 +134,8 @@ def run(recipe: Recipe, options: Options, watch: Watch) -> Run:
 def _link_results(state: Run) -> None:
     """On a disk, `dataset` and `tokenizer` always lead to what the last run made; elsewhere run.json says where it is."""
     if state.folder.is_local:
-        for name, key in (("dataset", "pack"), ("tokenizer", "tokenizer")):
+        others = {f"dataset{key.removeprefix('pack')}": key for key in state.stages if key.startswith("pack-")}
+        for name, key in {"dataset": "pack", **others, "tokenizer": "tokenizer"}.items():
             link = Path(state.folder.path(name))
             if link.is_dir() and not link.is_symlink():
                 raise StorageError(f"{link} is a folder, where a link to the last run's {name} belongs: move it away and run again")
@@ -150,9 +166,12 @@ class _Lazy:
 def _run_wave(state: Run, wave: list[Stage], workers: _Lazy, watch: Watch) -> None:
     begin = time.monotonic()
     todo = [stage for stage in wave if not is_committed(state.folder.sub(stage.folder))]
+    for stage in todo:
+        _run_rounds(state, stage, workers, watch)
     tasks = {stage.key: _tasks(state, stage) for stage in todo}
     done = {stage.key: finished_tasks(state.folder.sub(stage.folder)) for stage in todo}
-    specs = [_spec(state, stage, task) for stage in todo for task in tasks[stage.key] if task.name not in done[stage.key]]
+    missing = [(stage, task) for stage in todo for task in tasks[stage.key] if task.name not in done[stage.key]]
+    specs = [_spec(state, stage, task, state.folder.sub(stage.folder)) for stage, task in missing]
     finished = sum(len(results) for results in done.values())
     watch.begin(wave[0].step.name, len(specs) + finished, finished)
     busy: dict[str, float] = dict.fromkeys(tasks, 0.0)
@@ -171,11 +190,42 @@ def _run_wave(state: Run, wave: list[Stage], workers: _Lazy, watch: Watch) -> No
             if stage in todo:
                 times = {"seconds": round(time.monotonic() - begin, 3), "task_seconds": round(busy[stage.key], 3)}
                 state.folder.sub(stage.folder).write_json(TIMES, times)
-    if failures:
-        _keep_tracebacks(state.folder, wave[0].step.name, failures)
-        causes = [(failure.task, failure.cause) for failure in failures]
-        raise PartsFailed(wave[0].step.name, causes, sum(len(results) for results in done.values()))
+    _stop_on(failures, state, wave[0].step.name, sum(len(results) for results in done.values()))
     watch.end([stage.key for stage in todo], [stage.key for stage in wave if stage not in todo])
+
+
+def _run_rounds(state: Run, stage: Stage, workers: _Lazy, watch: Watch) -> None:
+    """Run what has to come before the stage's own tasks, round after round; rounds that an earlier run committed are done."""
+    number = 0
+    while tasks := round_tasks(stage.step, _inputs(state, stage)):
+        number += 1
+        folder = round_folder(state.folder.sub(stage.folder), number)
+        if not is_committed(folder):
+            _run_round(state, stage, tasks, folder, workers, watch)
+        state.rounds[stage.key] = open_committed(folder.url)
+
+
+def _run_round(state: Run, stage: Stage, tasks: list[Task], folder: Folder, workers: _Lazy, watch: Watch) -> None:
+    done = finished_tasks(folder)
+    specs = [_spec(state, stage, task, folder) for task in tasks if task.name not in done]
+    name = f"{stage.step.name} {folder.url.rpartition('/')[2]}"
+    watch.begin(name, len(tasks), len(tasks) - len(specs))
+
+    def on_outcome(spec: TaskSpec, outcome: Outcome) -> None:
+        done[spec.task.name] = outcome.result
+        watch.task(outcome.result.report, outcome.seconds)
+
+    failures = workers.get().map(specs, on_outcome) if specs else []
+    _stop_on(failures, state, stage.step.name, len(done))
+    commit_round(folder, stage.key, stage.fingerprint, [done[task.name] for task in tasks])
+    watch.end([name], [])
+
+
+def _stop_on(failures: list[Failed], state: Run, step: str, done: int) -> None:
+    """Raise PartsFailed when there are failures, naming each."""
+    if failures:
+        _keep_tracebacks(state.folder, step, failures)
+        raise PartsFailed(step, [(failure.task, failure.cause) for failure in failures], done)
 
 
 def _keep_tracebacks(folder: Folder, step: str, failures: list[Failed]) -> None:
@@ -189,21 +239,23 @@ def _commit(state: Run, stage: Stage, results: list[TaskResult] | None) -> Stage
     """Commit a stage whose tasks are done; None means that it was committed by an earlier run."""
     folder = state.folder.sub(stage.folder)
     if results is None:
+        remove_rounds(folder, stage.step)
         return StageRun(stage, open_committed(folder.url), ran=False)
     return StageRun(stage, commit(folder, stage.key, stage.fingerprint, stage.step, _inputs(state, stage), results), ran=True)
 
 
 def _inputs(state: Run, stage: Stage) -> Inputs:
-    return Inputs({role: tuple(state.stages[key].committed for key in keys) for role, keys in stage.inputs.items()})
+    inputs = Inputs({role: tuple(state.stages[key].committed for key in keys) for role, keys in stage.inputs.items()})
+    return inputs.after(state.rounds[stage.key]) if stage.key in state.rounds else inputs
 
 
 def _tasks(state: Run, stage: Stage) -> list[Task]:
     return list(stage.tasks) if stage.tasks is not None else task_list(stage.step, stage.key, _inputs(state, stage))
 
 
-def _spec(state: Run, stage: Stage, task: Task) -> TaskSpec:
-    inputs = {role: tuple(state.stages[key].committed.folder.url for key in keys) for role, keys in stage.inputs.items()}
-    return TaskSpec(stage.key, stage.step, task, state.folder.sub(stage.folder).url, inputs, state.plan.recipe.seed)
+def _spec(state: Run, stage: Stage, task: Task, folder: Folder) -> TaskSpec:
+    inputs = {role: tuple(given.folder.url for given in stages) for role, stages in _inputs(state, stage).roles.items()}
+    return TaskSpec(stage.key, stage.step, task, folder.url, inputs, state.plan.recipe.seed)
 
 
 def _largest_first(specs: list[TaskSpec]) -> list[TaskSpec]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import Any
 
 from pipeline.contracts import Task
 from pipeline.errors import TokenmillError
-from pipeline.job import DONE, MANIFEST, Committed, Inputs, Job, TaskResult
+from pipeline.job import DONE, MANIFEST, ROUND, ROUNDS, Committed, Inputs, Job, TaskResult
 from pipeline.registry import Step, bind
 from pipeline.storage import Folder
 from pipeline.writing import FileEntry
@@ -120,6 +120,24 @@ def task_list(step: Step, key: str, inputs: Inputs) -> list[Task]:
     return [Task(key)]
 
 
+def round_tasks(step: Step, inputs: Inputs) -> list[Task]:
+    """The tasks of the round that has to come before the stage's own tasks; none when it needs no more rounds."""
+    rounds = step.type.extras.get("rounds")
+    return list(rounds(inputs, step.args)) if rounds else []
+
+
+def round_folder(folder: Folder, number: int) -> Folder:
+    """Where a stage's round writes, counted from 1."""
+    return folder.sub(f"{ROUNDS}/{number}")
+
+
+def commit_round(folder: Folder, key: str, fingerprint: str, results: list[TaskResult]) -> Committed:
+    """Finish a round whose tasks are all done."""
+    tasks = [result.to_json() for result in sorted(results, key=lambda result: result.task)]
+    folder.write_json(MANIFEST, {"stage": key, "fingerprint": fingerprint, "tasks": tasks})
+    return Committed(folder, folder.read_json(MANIFEST))
+
+
 def commit(folder: Folder, key: str, fingerprint: str, step: Step, inputs: Inputs, results: list[TaskResult]) -> Committed:
     """Finish a stage whose tasks are all done: run its `finish`, then write the manifest, last."""
     results = sorted(results, key=lambda result: result.task)
@@ -129,12 +147,19 @@ def commit(folder: Folder, key: str, fingerprint: str, step: Step, inputs: Input
         "stage": key,
         "fingerprint": fingerprint,
         "args": step.args,
-        "inputs": {role: [stage.manifest["fingerprint"] for stage in stages] for role, stages in inputs.roles.items()},
+        "inputs": {role: [stage.manifest["fingerprint"] for stage in stages] for role, stages in inputs.roles.items() if role != ROUND},
         "tasks": [result.to_json() for result in results],
         "finished": [vars(entry) for entry in extra],
     }
     folder.write_json(MANIFEST, manifest)
+    remove_rounds(folder, step)
     return Committed(folder, manifest)
+
+
+def remove_rounds(folder: Folder, step: Step) -> None:
+    """Remove what the rounds of a committed stage have left, if they left anything."""
+    if "rounds" in step.type.extras:
+        folder.sub(ROUNDS).remove()
 
 
 @dataclass
@@ -143,7 +168,11 @@ class LocalStage:
 
     out: Folder
     seed: int = 0
+    #: The order in which tasks run, when not that of their list.
+    order: Callable[[Task], Any] | None = None
     committed: dict[str, Committed] = field(default_factory=dict)
+    #: How many rounds each stage took before its own tasks.
+    rounds: dict[str, int] = field(default_factory=dict)
 
     def run(
         self, name: str, inputs: Mapping[str, Committed | list[Committed]], *, key: str = "", tasks: list[Task] | None = None, **args: Any
@@ -155,7 +184,15 @@ class LocalStage:
         key = key or name
         roles = Inputs({role: tuple(given) if isinstance(given, list) else (given,) for role, given in inputs.items()})
         folder = self.out.sub(key)
+        self.rounds[key] = 0
+        while ahead := round_tasks(step, roles):
+            self.rounds[key] += 1
+            aside = round_folder(folder, self.rounds[key])
+            roles = roles.after(commit_round(aside, key, "local", self._each(step, ahead, roles, aside)))
         todo = tasks if tasks is not None else task_list(step, key, roles)
-        results = [_run(step, Job(task, roles, folder, self.seed)) for task in todo]
-        self.committed[key] = commit(folder, key, "local", step, roles, results)
+        self.committed[key] = commit(folder, key, "local", step, roles, self._each(step, todo, roles, folder))
         return self.committed[key]
+
+    def _each(self, step: Step, tasks: list[Task], inputs: Inputs, folder: Folder) -> list[TaskResult]:
+        ordered = sorted(tasks, key=self.order) if self.order else tasks
+        return [_run(step, Job(task, inputs, folder, self.seed)) for task in ordered]

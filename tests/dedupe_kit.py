@@ -6,15 +6,15 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
-from pipeline.contracts import Task
 from pipeline.job import MANIFEST, Committed, TaskResult
 from pipeline.report import Report
 from pipeline.schema import DOC, document_id
 from pipeline.storage import Folder
-from pipeline.worker import LocalStage, task_list
+from pipeline.worker import LocalStage
 
 #: A document: what it is called, its text, and perhaps its date.
 Doc = tuple[str, str] | tuple[str, str, str]
@@ -64,30 +64,20 @@ def committed_docs(folder: Folder, parts: Mapping[str, Sequence[Doc]]) -> Commit
 
 
 def dedupe(
-    out: Path, parts: Mapping[str, Sequence[Doc]], *, seed: str = "", threshold: float = 0.8, priority: Sequence[str] = (), **args: object
+    out: Path, parts: Mapping[str, Sequence[Doc]], *, seed: str = "", threshold: float = 0.8, priority: Sequence[str] = (), **args: Any
 ) -> Dedupe:
     """Run every stage from signatures to dedupe; `seed` shuffles the tasks of each."""
-    stages = LocalStage(Folder(str(out)))
+    stages = LocalStage(Folder(str(out)), order=lambda task: random.Random(f"{seed} {task.name}").random())
     docs = committed_docs(stages.out.sub("filter"), parts)
-    signed = _run(stages, seed, "signatures", {"filter": docs})
-    linked = _run(stages, seed, "candidates", {"signatures": signed})
-    joined = _run(stages, seed, "components", {"signatures": signed, "candidates": linked})
-    texts = _run(stages, seed, "gather", {"filter": docs, "signatures": signed, "components": joined})
-    judged = _run(stages, seed, "verify", {"gather": texts}, threshold=threshold, priority=list(priority), shingle_words=5)
+    signed = stages.run("signatures", {"filter": docs})
+    linked = stages.run("candidates", {"signatures": signed})
+    joined = stages.run("components", {"signatures": signed, "candidates": linked})
+    texts = stages.run("gather", {"filter": docs, "signatures": signed, "components": joined})
+    judged = stages.run("verify", {"gather": texts}, threshold=threshold, priority=list(priority), shingle_words=5)
     inputs = {"filter": docs, "signatures": signed, "verify": judged}
-    _run(stages, seed, "dedupe", inputs, threshold=threshold, priority=list(priority), **args)
+    stages.run("dedupe", inputs, threshold=threshold, priority=list(priority), **args)
     by_id = {document_id(part.rpartition("-")[0], doc[0]): doc for part, found in parts.items() for doc in found}
     return Dedupe(stages, {doc[0]: doc[1] for doc in by_id.values()}, {found: doc[0] for found, doc in by_id.items()})
-
-
-def _run(stages: LocalStage, seed: str, name: str, inputs: Mapping[str, Committed], **args: object) -> Committed:
-    from pipeline.job import Inputs
-    from pipeline.registry import bind
-
-    step, _ = bind("stage", name, args)
-    tasks: list[Task] = task_list(step, name, Inputs({role: (given,) for role, given in inputs.items()}))
-    random.Random(seed).shuffle(tasks)
-    return stages.run(name, dict(inputs), tasks=tasks, **args)
 
 
 def words(count: int, name: str) -> list[str]:

@@ -1,7 +1,8 @@
 """The largest clusters of duplicates, described so that a person can see what is being removed.
 
 A cluster is a kept document and those removed for it. Of each source's clusters the LARGEST are described, with MEMBERS
-documents or so: the kept one, then of each source in turn, the most preferred first. Which clusters those are
+documents or so: the kept one, then of each source in turn, the most preferred first; a text that was not at hand is
+shown empty. Which clusters those are
 follows from sizes and ids alone, so descriptions of many tasks merge into what one task would have said.
 """
 
@@ -38,7 +39,7 @@ def describe(suspects: pa.Table, twins: np.ndarray, jaccard: np.ndarray) -> pa.T
         "kept": kept,
         "twin": suspects.column("id").take(pa.array(twins[shown], mask=kept)),
         "jaccard": pa.array(jaccard[shown], mask=kept),
-        "excerpt": pc.utf8_slice_codeunits(texts, 0, EXCERPT).cast(pa.string()),
+        "excerpt": pc.fill_null(pc.utf8_slice_codeunits(texts, 0, EXCERPT), "").cast(pa.string()),
     }
     return pa.table(columns, schema=CLUSTERS)
 

@@ -1,13 +1,20 @@
-"""Files sorted by a number, of which a task reads a range: how rows go from parts to ranges of keys, and back.
+"""Files sorted by a number, read by ranges of it: how rows go from parts to ranges of keys, and back.
 
 The number is the first column. Row groups hold GROUP_BYTES or so and the footer tells the least and greatest number of each,
 so a range costs little more than its rows. Keys that are spread evenly over 64 bits make tasks of equal size; how many
-tasks there are follows from the data, never from the machines.
+tasks there are follows from the data, never from the machines. However many rows a range has, they can be read in
+portions of a stated size.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from types import TracebackType
+from typing import Self
 
 import numpy as np
 import pyarrow as pa
@@ -22,29 +29,75 @@ GROUP_BYTES = 1 << 20
 #: The greatest key.
 LAST_KEY = (1 << 64) - 1
 
+#: What a file's rows are turned into as they are read.
+Shape = Callable[[PartFile, pa.Table], pa.Table]
 
-def key_ranges(stage: str, amount: int, per_task: int) -> list[Task]:
+
+def key_ranges(stage: str, amount: int, per_task: int, whole_bits: int = 0) -> list[Task]:
     """Tasks that divide all 64-bit keys evenly, as many as `amount` needs at `per_task` each; at least one.
 
-    The payload of a task is the first and the last key that are its own.
+    The payload of a task is the first and the last key that are its own. Keys that differ in the last `whole_bits` bits
+    alone stay together.
     """
     count = max(1, -(-amount // per_task))
-    edges = [(LAST_KEY + 1) * number // count for number in range(count + 1)]
+    spread = (LAST_KEY + 1) >> whole_bits
+    edges = [spread * number // count << whole_bits for number in range(count + 1)]
     return [Task(f"{stage}-{n:05d}", {"first": edges[n], "last": edges[n + 1] - 1}) for n in range(count)]
 
 
-def write_sorted(job: Job, kind: str, table: pa.Table) -> None:
-    """Write a table as the task's file of a kind, sorted by its first column, ties in the order given."""
-    table = table.combine_chunks()
-    order = np.argsort(table.column(0).to_numpy(), kind="stable")
-    step = _group_rows(table)
-    name = job.name(kind)
+@dataclass(frozen=True)
+class Spans:
+    """The numbers from 0 to `total` - 1 in `count` spans of equal length, each a task that writes one file."""
+
+    total: int
+    count: int
+
+    @cached_property
+    def _edges(self) -> list[int]:
+        return [self.total * number // self.count for number in range(self.count + 1)]
+
+    def tasks(self, stage: str) -> list[Task]:
+        """The payload of a task is the first and the last number of its span; the last is smaller when it is empty."""
+        return [Task(f"{stage}-{n:05d}", {"first": self._edges[n], "last": self._edges[n + 1] - 1}) for n in range(self.count)]
+
+    def touched(self, first: int, last: int) -> slice:
+        """Which spans, in order, hold the numbers from first to last."""
+        if last < first:
+            return slice(0, 0)
+        return slice(bisect_right(self._edges, first) - 1, bisect_right(self._edges, last))
+
+
+def write_sorted(job: Job, kind: str, table: pa.Table, number: int | None = None) -> None:
+    """Write a table as the task's file of a kind (of several its `number`), sorted by its first column, ties in the order given."""
+    with sorted_file(job, kind, table.schema, number) as sink:
+        sink.write(table)
+
+
+@contextmanager
+def sorted_file(job: Job, kind: str, schema: pa.Schema, number: int | None = None) -> Iterator[SortedSink]:
+    """The task's file of a kind, to be written table by table, the numbers of each above those of the one before."""
+    name = job.name(kind) if number is None else f"{job.task.name}-{number:05d}.{kind}.parquet"
     with job.folder.create(name) as file:
-        with pq.ParquetWriter(file, table.schema, compression="zstd", compression_level=1) as writer:
-            for start in range(0, len(order), step):
-                taken = table.take(pa.array(order[start : start + step]))
-                writer.write_table(taken, row_group_size=step)
-        job.written.append(file.entry(name, table.num_rows))
+        with pq.ParquetWriter(file, schema, compression="zstd", compression_level=1) as writer:
+            sink = SortedSink(writer)
+            yield sink
+        job.written.append(file.entry(name, sink.rows))
+
+
+class SortedSink:
+    """Sorts tables by their first column, each on its own, and writes them in small row groups."""
+
+    def __init__(self, writer: pq.ParquetWriter) -> None:
+        self._writer = writer
+        self.rows = 0
+
+    def write(self, table: pa.Table) -> None:
+        table = table.combine_chunks()
+        order = np.argsort(table.column(0).to_numpy(), kind="stable")
+        step = _group_rows(table)
+        for start in range(0, len(order), step):
+            self._writer.write_table(table.take(pa.array(order[start : start + step])), row_group_size=step)
+        self.rows += len(order)
 
 
 def _group_rows(table: pa.Table) -> int:
@@ -52,22 +105,141 @@ def _group_rows(table: pa.Table) -> int:
     return max(16, GROUP_BYTES * table.num_rows // max(table.nbytes, 1)) if table.num_rows else 16
 
 
-def read_range(file: PartFile, first: int, last: int) -> pa.Table:
-    """The rows with first <= number <= last, in the file's order; StorageError names a damaged file."""
+def read_range(files: Sequence[PartFile], schema: pa.Schema, first: int, last: int) -> pa.Table:
+    """The rows of some files with first <= number <= last, file after file."""
+    with SortedFiles(files) as opened:
+        return opened.read(first, last) if files else schema.empty_table()
+
+
+class SortedFiles:
+    """Sorted files read as one, each opened once; use it as a context. StorageError names a damaged file.
+
+    Memory: the footers (about a hundred bytes for each column of a row group), and what is read.
+    """
+
+    def __init__(self, files: Sequence[PartFile], shape: Shape | None = None) -> None:
+        self._given = files
+        self._shape = shape
+        self._files: list[_Sorted] = []
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            for file in self._given:
+                self._files.append(stack.enter_context(_opened(file)))
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._stack.close()
+
+    @property
+    def rows(self) -> int:
+        rows: int = sum(file.rows for file in self._files)
+        return rows
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of a row before compression, on the average; at least one."""
+        every: int = sum(file.bytes for file in self._files)
+        return max(1, every // max(self.rows, 1))
+
+    def bounds(self) -> tuple[int, int]:
+        """The least and the greatest number; (0, -1) when there are no rows."""
+        filled = [file for file in self._files if file.rows]
+        return min((int(file.least[0]) for file in filled), default=0), max((int(file.greatest[-1]) for file in filled), default=-1)
+
+    def count(self, first: int, last: int) -> int:
+        """How many rows a range has, exactly."""
+        return sum(stop - start for start, stop in (file.between(first, last) for file in self._files))
+
+    def read(self, first: int, last: int, columns: list[str] | None = None) -> pa.Table:
+        """The rows of a range, file after file; there must be a file."""
+        return pa.concat_tables([self._shaped(file, file.take(*file.between(first, last), columns)) for file in self._files])
+
+    def pieces(self, first: int, last: int, most: int, columns: list[str] | None = None) -> Iterator[pa.Table]:
+        """The rows of a range, file after file, at most so many at a time."""
+        for file in self._files:
+            start, stop = file.between(first, last)
+            for place in range(start, stop, most):
+                yield self._shaped(file, file.take(place, min(place + most, stop), columns))
+
+    def portions(self, first: int, last: int, most: int) -> Iterator[pa.Table]:
+        """The rows of a range, a smaller range at a time: so many at most, numbers ascending from portion to portion.
+
+        The rows of one number come in several portions only when they alone are more.
+        """
+        count = self.count(first, last)
+        if count <= most:
+            if count:
+                yield self.read(first, last)
+        elif first == last:
+            yield from self.pieces(first, last, most)
+        else:
+            middle = (first + last + 1) // 2
+            yield from self.portions(first, middle - 1, most)
+            yield from self.portions(middle, last, most)
+
+    def _shaped(self, file: _Sorted, table: pa.Table) -> pa.Table:
+        return self._shape(file.file, table) if self._shape else table
+
+
+class _Sorted:
+    """One open file: `least`, `greatest` number of each row group, and `starts`: the rows before each, then all."""
+
+    def __init__(self, file: PartFile, parquet: pq.ParquetFile) -> None:
+        self.file = file
+        self._parquet = parquet
+        groups = [parquet.metadata.row_group(group) for group in range(parquet.num_row_groups)]
+        numbers = [group.column(0).statistics for group in groups]
+        kind = parquet.schema_arrow.field(0).type.to_pandas_dtype()
+        self.least = np.array([found.min for found in numbers], kind)
+        self.greatest = np.array([found.max for found in numbers], kind)
+        self.starts = np.cumsum([0, *(group.num_rows for group in groups)])
+        self.bytes = sum(group.total_byte_size for group in groups)
+        self.rows = int(self.starts[-1])
+        self._numbers = lru_cache(maxsize=2)(self._read_numbers)
+
+    def between(self, first: int, last: int) -> tuple[int, int]:
+        """The places of the rows with first <= number <= last: from, and up to but without."""
+        if last < first:
+            return 0, 0
+        start = self._place(first, "left")
+        return start, max(start, self._place(last, "right"))
+
+    def _place(self, number: int, side: str) -> int:
+        """How many rows have a smaller number (left), or none greater (right)."""
+        wanted = self.least.dtype.type(number)
+        group = int(np.searchsorted(self.greatest, wanted, side))  # type: ignore[call-overload]
+        if group == len(self.greatest) or wanted < self.least[group]:
+            return int(self.starts[group])
+        return int(self.starts[group]) + int(np.searchsorted(self._numbers(group), wanted, side))  # type: ignore[call-overload]
+
+    def _read_numbers(self, group: int) -> np.ndarray:
+        with _naming(self.file):
+            found: np.ndarray = self._parquet.read_row_group(group, columns=[self._parquet.schema_arrow.names[0]]).column(0).to_numpy()
+        return found
+
+    def take(self, start: int, stop: int, columns: list[str] | None) -> pa.Table:
+        """The rows from place `start` to `stop`."""
+        first = int(np.searchsorted(self.starts, start, "right")) - 1
+        after = int(np.searchsorted(self.starts, stop, "left"))
+        groups = range(first, after) if start < stop else range(0)
+        with _naming(self.file):
+            found = self._parquet.read_row_groups(list(groups), columns=columns)
+        return found.slice(start - int(self.starts[first]), stop - start) if groups else found
+
+
+@contextmanager
+def _opened(file: PartFile) -> Iterator[_Sorted]:
     with file.folder.open(file.entry.name) as opened:
-        try:
-            parquet = pq.ParquetFile(opened)
-            groups = list(_groups(parquet.metadata, first, last))
-            found = parquet.read_row_groups(groups)
-        except (pa.ArrowInvalid, OSError) as error:
-            raise StorageError(f"{file.folder.path(file.entry.name)} is damaged ({error}): remove it and run again") from error
-    numbers = found.column(0).to_numpy()
-    start = int(np.searchsorted(numbers, numbers.dtype.type(first), side="left"))
-    return found.slice(start, int(np.searchsorted(numbers, numbers.dtype.type(last), side="right")) - start)
+        with _naming(file):
+            found = _Sorted(file, pq.ParquetFile(opened))
+        yield found
 
 
-def _groups(metadata: pq.FileMetaData, first: int, last: int) -> Iterator[int]:
-    for group in range(metadata.num_row_groups):
-        bounds = metadata.row_group(group).column(0).statistics
-        if bounds.min <= last and bounds.max >= first:
-            yield group
+@contextmanager
+def _naming(file: PartFile) -> Iterator[None]:
+    try:
+        yield
+    except (pa.ArrowInvalid, OSError) as error:
+        raise StorageError(f"{file.folder.path(file.entry.name)} is damaged ({error}): remove it and run again") from error

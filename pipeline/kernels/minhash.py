@@ -28,25 +28,29 @@ _SALT = np.uint64(0x6D696E68617368)
 
 
 class Sketches(NamedTuple):
-    """Per text: `fingerprints` uint64[rows, 2] of its words, their number int64[rows], `keys` uint64[rows, bands]."""
+    """Per text: `fingerprints` uint64[rows, 2] of its words, their number int64[rows], `keys` uint64[rows, bands].
+
+    `least` uint32[rows] is the minimum under the first permutation, the same for two texts with a probability of J.
+    """
 
     fingerprints: Hashes
     words: Ints
     keys: Hashes
+    least: Minima
 
 
 def sketch(column: pa.Array, width: int, bands: int, rows: int) -> Sketches:
     """The sketches of a column of texts, by shingles of `width` words. Memory: some ten times the longest text."""
     parts = [_sketch(part, width, bands, rows) for part in slices(texts(column))]
     if not parts:
-        return Sketches(np.empty((0, 2), np.uint64), np.empty(0, np.int64), np.empty((0, bands), np.uint64))
+        return Sketches(np.empty((0, 2), np.uint64), np.empty(0, np.int64), np.empty((0, bands), np.uint64), np.empty(0, np.uint32))
     return Sketches(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
 
 
 def _sketch(part: Texts, width: int, bands: int, rows: int) -> Sketches:
     words = word_hashes(part)
-    keys = band_keys(minima(shingle_hashes(words, width), bands * rows), bands)
-    return Sketches(fingerprints(words), np.diff(words.offsets), keys)
+    sketched = minima(shingle_hashes(words, width), bands * rows)
+    return Sketches(fingerprints(words), np.diff(words.offsets), band_keys(sketched, bands), sketched[:, 0].copy())
 
 
 @lru_cache(maxsize=8)

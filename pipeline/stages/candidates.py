@@ -9,14 +9,15 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.contracts import Task
-from pipeline.dedupe.duplicates import LINKS, Numbering
-from pipeline.dedupe.keyed import key_ranges, read_range, write_sorted
-from pipeline.job import Inputs, Job
-from pipeline.kernels.unionfind import flatten, link
+from pipeline.dedupe.duplicates import KEYS, LINKS, Numbering
+from pipeline.dedupe.forests import forest
+from pipeline.dedupe.keyed import Shape, SortedFiles, key_ranges, write_sorted
+from pipeline.dedupe.merging import merge, merges
+from pipeline.job import ROUND, Inputs, Job, PartFile
 from pipeline.registry import stage
 from pipeline.report import Report
 
-#: Keys that a task looks at; their number changes nothing but memory.
+#: Keys that a task looks at, and the most that it holds; their number changes nothing but memory.
 KEYS_PER_TASK = 1 << 24
 
 Ints = np.ndarray
@@ -27,40 +28,60 @@ def _ranges(inputs: Inputs, _: Mapping[str, Any]) -> list[Task]:
     return key_ranges("candidates", keys, KEYS_PER_TASK)
 
 
-@stage("candidates", tasks=_ranges)
+def _rounds(inputs: Inputs, args: Mapping[str, Any]) -> list[Task]:
+    """Parts are merged first where they are many; how many shows in the number of tasks, and changes nothing else."""
+    if ROUND in inputs.roles:
+        return []
+    return merges("candidates", inputs.files("signatures", "bands"), len(_ranges(inputs, args)))
+
+
+@stage("candidates", version=2, tasks=_ranges, rounds=_rounds)
 def candidates(job: Job) -> Report:
     """Link the documents that share a band's key: each to the smallest one under it, so a bucket of n makes n - 1 links.
 
-    A range of keys is reduced to a forest, at most one link to a document, before it is written. A task's memory is about
-    50 bytes for each of KEYS_PER_TASK. Writes {task}.links.
+    Links are reduced to forests, at most one link to a document, before they are written, one file for each KEYS_PER_TASK
+    keys. A task's memory is about 120 bytes for each of these, however many documents a bucket has.
+    Writes {task}-{n}.links.
     """
-    keys, documents = _keys(job)
-    order = np.argsort(keys, kind="stable")
-    keys, documents = keys[order], documents[order]
-    starts = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]])) if len(keys) else np.zeros(0, np.int64)
-    hubs = np.repeat(documents[starts], np.diff(np.append(starts, len(keys))))
-    shared = hubs != documents
-    write_sorted(job, "links", _forest(documents[shared], hubs[shared]))
+    numbering = Numbering.of(job.inputs)
+    bands = job.inputs.files("signatures", "bands")
+    if "merge" in job.task.payload:
+        merge(job, bands, "keys", KEYS, _numbered(numbering))
+        return Report()
+    buckets = _Buckets()
+    with SortedFiles(job.inputs.files(ROUND, "keys") or bands, _numbered(numbering)) as files:
+        for n, portion in enumerate(files.portions(job.task.payload["first"], job.task.payload["last"], KEYS_PER_TASK)):
+            children, hubs = buckets.links(portion.column("key").to_numpy(), portion.column("document").to_numpy())
+            write_sorted(job, "links", pa.table({"document": children, "hub": hubs}, schema=LINKS), n)
     return Report()
 
 
-def _keys(job: Job) -> tuple[Ints, Ints]:
-    """The keys of this range and the documents that have them, part by part."""
-    numbering = Numbering.of(job.inputs)
-    first, last = job.task.payload["first"], job.task.payload["last"]
-    keys, documents = [np.empty(0, np.uint64)], [np.empty(0, np.int64)]
-    for file in job.inputs.files("signatures", "bands"):
-        found = read_range(file, first, last)
-        keys.append(found.column("key").to_numpy())
-        documents.append(found.column("row").to_numpy() + numbering.starts[file.part])
-    return np.concatenate(keys), np.concatenate(documents)
+def _numbered(numbering: Numbering) -> Shape:
+    """Band keys of a part as those of documents; a merged file has these already."""
+
+    def shape(file: PartFile, table: pa.Table) -> pa.Table:
+        if table.schema.names == KEYS.names:
+            return table
+        documents = table.column("row").to_numpy() + numbering.starts[file.part]
+        return pa.table({"key": table.column("key"), "document": documents}, schema=KEYS)
+
+    return shape
 
 
-def _forest(documents: Ints, hubs: Ints) -> pa.Table:
-    """The same components with one link to each document but the smallest."""
-    met, places = np.unique(np.concatenate([documents, hubs]), return_inverse=True)
-    parents = np.arange(len(met))
-    link(parents, places[: len(documents)], places[len(documents) :])
-    flatten(parents)
-    children = np.flatnonzero(parents != np.arange(len(met)))
-    return pa.table({"document": met[children], "hub": met[parents[children]]}, schema=LINKS)
+class _Buckets:
+    """Buckets portion by portion, ascending; of the last one its smallest document is remembered, for it may go on."""
+
+    def __init__(self) -> None:
+        self._open: tuple[Ints, Ints] = (np.empty(0, np.uint64), np.empty(0, np.int64))
+
+    def links(self, keys: Ints, documents: Ints) -> tuple[Ints, Ints]:
+        """The forest over the buckets of a portion, and what is left open of the one before it."""
+        keys, documents = np.concatenate([self._open[0], keys]), np.concatenate([self._open[1], documents])
+        order = np.argsort(keys, kind="stable")
+        keys, documents = keys[order], documents[order]
+        starts = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]]))
+        smallest = np.minimum.reduceat(documents, starts)
+        self._open = keys[starts[-1:]], smallest[-1:]
+        hubs = np.repeat(smallest, np.diff(np.append(starts, len(keys))))
+        shared = hubs != documents
+        return forest(documents[shared], hubs[shared])

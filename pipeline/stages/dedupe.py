@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import isqrt
 from typing import Annotated, Any
 
 import numpy as np
@@ -11,17 +12,40 @@ from pydantic import Field
 
 from pipeline.contracts import Bound, Task
 from pipeline.dedupe import guard
-from pipeline.dedupe.clusters import merge
+from pipeline.dedupe.clusters import merge as merge_clusters
 from pipeline.dedupe.duplicates import CLUSTERS, NEAR, REMOVALS, Numbering
-from pipeline.dedupe.keyed import read_range
+from pipeline.dedupe.keyed import Spans, read_range, write_sorted
+from pipeline.dedupe.merging import merge, merges, too_many
 from pipeline.errors import StorageError
-from pipeline.job import Inputs, Job
+from pipeline.job import ROUND, Inputs, Job, PartFile
 from pipeline.registry import NotIdentity, stage
 from pipeline.report import Report
 from pipeline.schema import DECISION, decided_by
 
 #: The task that writes the clusters; every other one writes the decisions of the part it is named after.
 CLUSTERS_TASK = "dedupe"
+#: What the payload of a round's task has and no other.
+ROUND_WORK = {"merge", "first"}
+
+
+def _removal_files(inputs: Inputs) -> list[PartFile]:
+    return inputs.files(ROUND if ROUND in inputs.roles else "verify", "removals")
+
+
+def _rounds(inputs: Inputs, args: Mapping[str, Any]) -> list[Task]:
+    """Where parts and removals are many, removals are merged first, then sorted into spans of documents; the guard comes before."""
+    parts = inputs.files("signatures", "signatures")
+    files = _removal_files(inputs)
+    if _sorted_out(inputs) or not too_many(files, len(parts)):
+        return []
+    _guarded(inputs, args)
+    spans = Spans(Numbering.of(inputs).total, isqrt(len(parts) - 1) + 1).tasks("span")
+    return ([] if ROUND in inputs.roles else merges("dedupe", files, len(spans))) or spans
+
+
+def _sorted_out(inputs: Inputs) -> bool:
+    """Whether the removals that are to be read are one file for each of some spans of documents."""
+    return ROUND in inputs.roles and inputs.roles[ROUND][0].results[0].task.startswith("span-")
 
 
 def _guarded(inputs: Inputs, args: Mapping[str, Any]) -> list[Task]:
@@ -33,7 +57,7 @@ def _guarded(inputs: Inputs, args: Mapping[str, Any]) -> list[Task]:
     return [*(Task(file.part) for file in inputs.files("signatures", "signatures")), Task(CLUSTERS_TASK)]
 
 
-@stage("dedupe", version=2, tasks=_guarded)
+@stage("dedupe", version=3, tasks=_guarded, rounds=_rounds)
 def dedupe(
     job: Job,
     *,
@@ -51,6 +75,8 @@ def dedupe(
     unless `override_guard`. Writes {part}.decisions of every part, with the threshold in the metadata of `value`, and
     dedupe.clusters: the largest clusters.
     """
+    if ROUND_WORK & job.task.payload.keys():
+        return _sort_removals(job)
     if job.task.name == CLUSTERS_TASK:
         return _write_clusters(job)
     removals = _removals(job, threshold)
@@ -67,12 +93,25 @@ def dedupe(
 
 def _removals(job: Job, threshold: float) -> pa.Table:
     """What `verify` removes of this part, by document."""
-    first, last = Numbering.of(job.inputs).span(job.task.name)
-    found = [read_range(file, first, last) for file in job.inputs.files("verify", "removals")]
-    table = pa.concat_tables([REMOVALS.empty_table(), *found]).sort_by("document").combine_chunks()
+    numbering = Numbering.of(job.inputs)
+    first, last = numbering.span(job.task.name)
+    files = _removal_files(job.inputs)
+    if _sorted_out(job.inputs):
+        files = files[Spans(numbering.total, len(files)).touched(first, last)]
+    table = read_range(files, REMOVALS, first, last).sort_by("document").combine_chunks()
     if len(table) and float(np.min(table.column("jaccard").to_numpy())) < threshold:
         raise StorageError(f"{job.task.name}: removals were verified at a threshold below {threshold}: run the stage `verify` again")
     return table
+
+
+def _sort_removals(job: Job) -> Report:
+    """A round's task: a run of files as one, or the removals of a span of documents."""
+    files = _removal_files(job.inputs)
+    if "merge" in job.task.payload:
+        merge(job, files, "removals", REMOVALS)
+    else:
+        write_sorted(job, "removals", read_range(files, REMOVALS, job.task.payload["first"], job.task.payload["last"]))
+    return Report()
 
 
 def _decide(ids: pa.Array, start: int, removals: pa.Table) -> pa.RecordBatch:
@@ -96,6 +135,6 @@ def _count(report: Report, source: str, decided: pa.RecordBatch) -> None:
 def _write_clusters(job: Job) -> Report:
     """The largest clusters that the tasks of `verify` have described."""
     with job.parquet("clusters", CLUSTERS) as sink:
-        for batch in merge(file.table() for file in job.inputs.files("verify", "clusters")).to_batches():
+        for batch in merge_clusters(file.table() for file in job.inputs.files("verify", "clusters")).to_batches():
             sink.write(batch)
     return Report()

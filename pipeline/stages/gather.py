@@ -5,18 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from pipeline.dedupe.duplicates import TEXTS, Numbering
-from pipeline.dedupe.keyed import read_range, write_sorted
+from pipeline.dedupe.duplicates import COMPONENTS, TEXTS, Numbering
+from pipeline.dedupe.keyed import Spans, read_range, write_sorted
+from pipeline.dedupe.lots import places
 from pipeline.dedupe.preference import originals, preferred_first
 from pipeline.job import Job, PartFile
 from pipeline.registry import stage
 from pipeline.report import Report
 
-#: Spreads the numbers of components over 64 bits (2^64 over the golden ratio; an odd factor, so no two meet).
-_SPREAD = np.uint64(0x9E3779B97F4A7C15)
 
-
-@stage("gather", each="filter")
+@stage("gather", version=2, each="filter")
 def gather(job: Job) -> Report:
     """Write {part}.texts: the documents of a part that hang together with others, sorted by component.
 
@@ -30,9 +28,10 @@ def gather(job: Job) -> Report:
     carries = np.empty(len(rows), np.bool_)
     carries[order] = originals(facts.column("text_hash").take(pa.array(order))) == np.arange(len(order))
     columns = {
-        "component_key": members.column("component").to_numpy().astype(np.uint64) * _SPREAD,
+        "place": places(members.column("component").to_numpy(), facts.column("least").to_numpy(), facts.column("id").combine_chunks()),
         "document": members.column("document"),
         **{name: facts.column(name) for name in ("id", "text_hash", "characters", "date")},
+        "part": pa.repeat(pa.scalar(job.task.name), len(rows)),
         "keys": _keys(job.own_part("signatures", "bands"), rows),
         "text": _texts(job.own_part("filter", "docs"), rows, carries),
     }
@@ -42,9 +41,10 @@ def gather(job: Job) -> Report:
 
 def _members(job: Job) -> pa.Table:
     """The part's documents that are in a component, ascending."""
-    first, last = Numbering.of(job.inputs).span(job.task.name)
-    (file,) = job.inputs.files("components", "components")
-    return read_range(file, first, last)
+    numbering = Numbering.of(job.inputs)
+    first, last = numbering.span(job.task.name)
+    files = job.inputs.files("components", "components")
+    return read_range(files[Spans(numbering.total, len(files)).touched(first, last)], COMPONENTS, first, last)
 
 
 def _keys(bands: PartFile, rows: np.ndarray) -> pa.ListArray:

@@ -20,7 +20,7 @@ from pipeline.report import Report
 Few = Annotated[int, Field(ge=1, le=1024)]
 
 
-@stage("signatures", each="filter", uses=("unicode",))
+@stage("signatures", version=2, each="filter", uses=("unicode",))
 def signatures(job: Job, *, shingle_words: Few = 5, bands: Few = 14, rows: Few = 8) -> Report:
     """Hash each text whole, and sketch it by MinHash over shingles of `shingle_words` words, in `bands` of `rows`.
 
@@ -51,6 +51,7 @@ def _signed(batch: pa.RecordBatch, found: Sketches) -> pa.RecordBatch:
         "words": pa.array(found.words),
         "characters": pc.utf8_length(batch.column("text")).cast(pa.int64()),
         "date": batch.column("date"),
+        "least": pa.array(found.least),
     }
     return pa.RecordBatch.from_pydict(columns, schema=SIGNATURES)
 

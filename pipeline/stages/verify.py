@@ -3,12 +3,13 @@
 Most preferred first, each document is compared with the kept ones that share a band with it, and removed for the most
 similar when that reaches the threshold. Documents with the same words (128-bit hash) are judged as one: the most preferred
 stands for all. So every removed document names one that stays and is as similar to it as asked; being similar to
-something that was itself removed is no reason. Which range a component falls into has no part in it.
+something that was itself removed is no reason. Which range a component falls into has no part in it. A component too
+large to be held is judged in lots (see pipeline.dedupe.lots): the same holds of each, and fewer are removed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,18 +18,24 @@ import pyarrow.compute as pc
 from pydantic import PositiveInt
 
 from pipeline.contracts import Task
+from pipeline.dedupe import lots
 from pipeline.dedupe.clusters import describe
+from pipeline.dedupe.clusters import merge as merge_clusters
 from pipeline.dedupe.duplicates import CLUSTERS, EXACT, NEAR, REMOVALS, TEXTS
-from pipeline.dedupe.keyed import key_ranges, read_range, write_sorted
+from pipeline.dedupe.keyed import SortedFiles, key_ranges, write_sorted
+from pipeline.dedupe.lots import COMPONENT_SHIFT, Lot
+from pipeline.dedupe.merging import merge, merges
 from pipeline.dedupe.preference import originals, preferred_first, source_rank
-from pipeline.job import Inputs, Job
+from pipeline.job import ROUND, Inputs, Job
 from pipeline.kernels.leaders import choose
 from pipeline.kernels.shingles import shingle_sets
 from pipeline.registry import stage
 from pipeline.report import Report
 
-#: Compressed texts that a task judges; their number changes nothing but memory.
-BYTES_PER_TASK = 64 << 20
+#: Compressed texts that a task judges; their number changes nothing.
+BYTES_PER_TASK = 128 << 20
+#: Removals that are held before they are written, and texts that are looked through at a time.
+REMOVALS_HELD, TEXTS_READ = 1 << 21, 1 << 14
 
 
 class Verdict(NamedTuple):
@@ -40,56 +47,91 @@ class Verdict(NamedTuple):
 
 
 def _ranges(inputs: Inputs, _: Mapping[str, Any]) -> list[Task]:
-    return key_ranges("verify", sum(file.entry.bytes for file in inputs.files("gather", "texts")), BYTES_PER_TASK)
+    return key_ranges("verify", sum(file.entry.bytes for file in inputs.files("gather", "texts")), BYTES_PER_TASK, COMPONENT_SHIFT)
 
 
-@stage("verify", tasks=_ranges, uses=("unicode",))
+def _rounds(inputs: Inputs, args: Mapping[str, Any]) -> list[Task]:
+    """The texts of parts are merged first where parts are many."""
+    if ROUND in inputs.roles:
+        return []
+    return merges("verify", inputs.files("gather", "texts"), len(_ranges(inputs, args)))
+
+
+@stage("verify", version=2, tasks=_ranges, rounds=_rounds, uses=("unicode",))
 def verify(job: Job, *, threshold: float, priority: Sequence[str], shingle_words: PositiveInt) -> Report:
     """Decide who is removed for whom. `threshold` and `priority` are those of `dedupe`, `shingle_words` that of `signatures`.
 
-    A task's memory is about ten times BYTES_PER_TASK, or five times the texts of the largest component, which isn't
-    divided. Writes {task}.removals and {task}.clusters.
+    A task's memory is that of a lot: about 500 bytes for each of `lots.MOST_DOCUMENTS` and 5 for each of
+    `lots.MOST_CHARACTERS`, whatever the components. Writes {task}-{n}.removals and {task}.clusters.
     """
-    suspects = _suspects(job, priority)
-    verdict = judge(suspects, threshold, shingle_words)
-    write_sorted(job, "removals", _removals(suspects, verdict))
+    texts = job.inputs.files("gather", "texts")
+    if "merge" in job.task.payload:
+        merge(job, texts, "texts", TEXTS)
+        return Report()
+    report = Report()
+    clusters = CLUSTERS.empty_table()
+    removals = _Removals(job)
+    with SortedFiles(job.inputs.files(ROUND, "texts") or texts) as files:
+        for lot in lots.lots(files, Lot(job.task.payload["first"], job.task.payload["last"])):
+            suspects = _suspects(files, lot, priority)
+            verdict = judge(suspects, threshold, shingle_words)
+            removals.add(_removals(suspects, verdict))
+            clusters = merge_clusters([clusters, describe(suspects, verdict.twin, verdict.jaccard)])
+            report.merge(_report(suspects, verdict, lot))
+    removals.flush()
     with job.parquet("clusters", CLUSTERS) as sink:
-        for batch in describe(suspects, verdict.twin, verdict.jaccard).to_batches():
+        for batch in clusters.to_batches():
             sink.write(batch)
-    return _report(suspects, verdict)
+    return report
 
 
-def _suspects(job: Job, priority: Sequence[str]) -> pa.Table:
-    """The documents of this range from the most preferred to the least, with their rank, part and source."""
-    tables = [_described(TEXTS.empty_table(), "-", priority)]
-    for file in job.inputs.files("gather", "texts"):
-        tables.append(_described(read_range(file, job.task.payload["first"], job.task.payload["last"]), file.part, priority))
-    table = pa.concat_tables(tables)
-    return table.take(pa.array(preferred_first(table))).combine_chunks()
+def _suspects(files: SortedFiles, lot: Lot, priority: Sequence[str]) -> pa.Table:
+    """The documents of a lot from the most preferred to the least, with source and rank; keys and text where they are the first.
+
+    Of the same words the first has a text, but in a lot divided by id, where texts are not compared.
+    """
+    table = files.read(lot.first, lot.last, ["document", "id", "part", "text_hash", "characters", "date"])
+    part = table.column("part").combine_chunks().dictionary_encode()
+    sources = pa.array([name.rpartition("-")[0] for name in part.dictionary.to_pylist()], pa.string())
+    ranks = pa.array([source_rank(name, priority) for name in sources.to_pylist()], pa.int64())
+    table = table.append_column("source", sources.take(part.indices)).append_column("rank", ranks.take(part.indices))
+    table = table.take(pa.array(preferred_first(table))).combine_chunks()
+    first = originals(table.column("text_hash"))
+    compared = np.zeros(0, np.int64) if lot.by_id else np.flatnonzero(first == np.arange(len(first)))
+    found = pa.concat_tables(_contents(files, lot, table.column("document").to_numpy()[compared])).combine_chunks()
+    rows = np.full(len(table), -1)
+    rows[compared] = np.argsort(found.column("document").to_numpy())[_ranks(table.column("document").to_numpy()[compared])]
+    taken = found.take(pa.array(rows, mask=rows < 0))
+    return table.append_column("keys", taken.column("keys")).append_column("text", taken.column("text"))
 
 
-def _described(table: pa.Table, part: str, priority: Sequence[str]) -> pa.Table:
-    source = part.rpartition("-")[0]
-    table = table.append_column("rank", pa.array(np.full(len(table), source_rank(source, priority))))
-    return table.append_column("part", _repeated(part, len(table))).append_column("source", _repeated(source, len(table)))
+def _ranks(values: np.ndarray) -> np.ndarray:
+    """The place of each value among all, when sorted."""
+    ranks = np.empty(len(values), np.int64)
+    ranks[np.argsort(values)] = np.arange(len(values))
+    return ranks
 
 
-def _repeated(value: str, times: int) -> pa.Array:
-    return pa.repeat(pa.scalar(value, pa.string()), times)
+def _contents(files: SortedFiles, lot: Lot, documents: np.ndarray) -> Iterator[pa.Table]:
+    """Document, keys and text of some documents of a lot, in no order of theirs."""
+    wanted = pa.array(documents)
+    for piece in files.pieces(lot.first, lot.last, TEXTS_READ, ["document", "keys", "text"]):
+        yield piece.filter(pc.is_in(piece.column("document"), value_set=wanted))
 
 
 def judge(suspects: pa.Table, threshold: float, shingle_words: int) -> Verdict:
-    """The verdict on documents (text_hash, keys, text) in order of preference; the first of the same words has a text."""
+    """The verdict on documents (text_hash, keys, text) in order of preference; those without a text are not compared."""
     rows = np.arange(len(suspects))
     first = originals(suspects.column("text_hash"))
-    distinct = np.flatnonzero(first == rows)
+    distinct = np.flatnonzero((first == rows) & suspects.column("text").is_valid().to_numpy())
     compared = suspects.take(pa.array(distinct))
     sets = shingle_sets(compared.column("text").combine_chunks(), shingle_words)
     twins, values = choose(sets, _buckets(compared), threshold)
-    place = np.searchsorted(distinct, first)
-    twin = np.where(twins[place] >= 0, distinct[twins[place]], np.where(first == rows, -1, first)) if len(rows) else rows
+    near, likeness = np.full(len(rows), -1), np.zeros(len(rows))
+    near[distinct], likeness[distinct] = np.where(twins >= 0, distinct[twins], -1) if len(distinct) else twins, values
+    twin = np.where(near[first] >= 0, near[first], np.where(first == rows, -1, first)) if len(rows) else rows
     same_words = (first != rows) & (twin == first)
-    return Verdict(twin, np.where(same_words, 1.0, values[place]), same_words)
+    return Verdict(twin, np.where(same_words, 1.0, likeness[first]), same_words)
 
 
 def _buckets(compared: pa.Table) -> np.ndarray:
@@ -110,7 +152,27 @@ def _removals(suspects: pa.Table, verdict: Verdict) -> pa.Table:
     return pa.table(columns, schema=REMOVALS)
 
 
-def _report(suspects: pa.Table, verdict: Verdict) -> Report:
+class _Removals:
+    """Collects the removals of lots and writes them in files of REMOVALS_HELD or so."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._waiting: list[pa.Table] = []
+        self._files = 0
+
+    def add(self, removals: pa.Table) -> None:
+        self._waiting.append(removals)
+        if sum(len(table) for table in self._waiting) >= REMOVALS_HELD:
+            self.flush()
+
+    def flush(self) -> None:
+        if any(len(table) for table in self._waiting):
+            write_sorted(self._job, "removals", pa.concat_tables(self._waiting), self._files)
+            self._files += 1
+        self._waiting = []
+
+
+def _report(suspects: pa.Table, verdict: Verdict, lot: Lot) -> Report:
     report = Report()
     sources = suspects.column("source").to_numpy()
     characters = suspects.column("characters").to_numpy()
@@ -122,4 +184,6 @@ def _report(suspects: pa.Table, verdict: Verdict) -> Report:
         report.drop(source, EXACT, int((mine & verdict.same_words).sum()))
         report.drop(source, NEAR, int((mine & removed & ~verdict.same_words).sum()))
         report.count(source, "characters_removed", int(characters[mine & removed].sum()))
+        if lot.divided:
+            report.count(source, "in_divided_components", int(mine.sum()))
     return report

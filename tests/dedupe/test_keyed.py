@@ -7,23 +7,26 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.contracts import Task
 from pipeline.dedupe import keyed
-from pipeline.dedupe.keyed import LAST_KEY, key_ranges, read_range, write_sorted
+from pipeline.dedupe.keyed import LAST_KEY, SortedFiles, Spans, key_ranges, read_range, write_sorted
 from pipeline.errors import StorageError
 from pipeline.job import Inputs, Job, PartFile
 from pipeline.storage import Folder
 
+SCHEMA = pa.schema({"key": pa.uint64(), "place": pa.int64(), "text": pa.string()})
 KEYS = st.lists(st.sampled_from([0, 1, 2**63 - 1, 2**63, LAST_KEY - 1, LAST_KEY]) | st.integers(0, LAST_KEY), max_size=60)
 
 
 def written(folder: Path, keys: list[int]) -> PartFile:
     job = Job(Task("web-00000"), Inputs({}), Folder(str(folder)))
-    write_sorted(job, "rows", pa.table({"key": np.array(keys, np.uint64), "place": np.arange(len(keys)), "text": ["x"] * len(keys)}))
+    columns = {"key": np.array(keys, np.uint64), "place": np.arange(len(keys)), "text": ["x"] * len(keys)}
+    write_sorted(job, "rows", pa.table(columns, schema=SCHEMA))
     return PartFile(job.folder, job.written[0])
 
 
@@ -32,7 +35,7 @@ def test_ranges_divide_the_rows(tmp_path_factory: pytest.TempPathFactory, keys: 
     file = written(tmp_path_factory.mktemp("ranges"), keys)
     found: list[tuple[int, int]] = []
     for task in key_ranges("stage", tasks, 1):
-        table = read_range(file, task.payload["first"], task.payload["last"])
+        table = read_range([file], SCHEMA, task.payload["first"], task.payload["last"])
         assert all(task.payload["first"] <= key <= task.payload["last"] for key in table.column("key").to_pylist())
         found += zip(table.column("key").to_pylist(), table.column("place").to_pylist(), strict=True)
     assert found == sorted((key, place) for place, key in enumerate(keys))
@@ -42,10 +45,15 @@ def test_only_the_row_groups_of_a_range_are_read(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(keyed, "GROUP_BYTES", 1000)
     file = written(tmp_path, list(range(10_000)))
     read: list[list[int]] = []
-    whole = keyed.pq.ParquetFile.read_row_groups
-    monkeypatch.setattr(keyed.pq.ParquetFile, "read_row_groups", lambda self, groups: read.append(groups) or whole(self, groups))
-    assert read_range(file, 5000, 5009).column("key").to_pylist() == list(range(5000, 5010))
-    assert read_range(file, 10_000, LAST_KEY).num_rows == 0
+    whole = pq.ParquetFile.read_row_groups
+
+    def noted(self: pq.ParquetFile, groups: list[int], columns: list[str] | None) -> pa.Table:
+        read.append(groups)
+        return whole(self, groups, columns)
+
+    monkeypatch.setattr(pq.ParquetFile, "read_row_groups", noted)
+    assert read_range([file], SCHEMA, 5000, 5009).column("key").to_pylist() == list(range(5000, 5010))
+    assert read_range([file], SCHEMA, 10_000, LAST_KEY).num_rows == 0
     assert [len(groups) for groups in read] == [1, 0]
 
 
@@ -64,4 +72,34 @@ def test_a_damaged_file_is_named(tmp_path: Path) -> None:
     path = Path(file.folder.path(file.entry.name))
     path.write_bytes(path.read_bytes()[:-10])
     with pytest.raises(StorageError, match=r"web-00000\.rows\.parquet is damaged"):
-        read_range(file, 0, 10)
+        read_range([file], SCHEMA, 0, 10)
+
+
+@given(files=st.lists(KEYS, min_size=1, max_size=4), most=st.integers(1, 20))
+def test_portions_hold_every_row_once_and_no_more_than_asked(
+    tmp_path_factory: pytest.TempPathFactory, files: list[list[int]], most: int
+) -> None:
+    folder = tmp_path_factory.mktemp("portions")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(keyed, "GROUP_BYTES", 1)
+        found = [written(folder / str(n), keys) for n, keys in enumerate(files)]
+    with SortedFiles(found) as opened:
+        portions = [table.column("key").to_pylist() for table in opened.portions(0, LAST_KEY, most)]
+        assert opened.rows == opened.count(0, LAST_KEY) == sum(map(len, files))
+        assert opened.bounds() == (min(map(min, filter(None, files)), default=0), max(map(max, filter(None, files)), default=-1))
+    assert all(0 < len(keys) <= most for keys in portions)
+    assert all(max(before) < min(after) or len({*before, *after}) == 1 for before, after in pairwise(portions))
+    assert sorted(key for keys in portions for key in keys) == sorted(key for keys in files for key in keys)
+
+
+@given(total=st.integers(1, 50), count=st.integers(1, 12), numbers=st.tuples(st.integers(0, 49), st.integers(0, 49)))
+def test_spans_touched_are_those_with_the_numbers(total: int, count: int, numbers: tuple[int, int]) -> None:
+    spans = Spans(total, count)
+    payloads = [task.payload for task in spans.tasks("span")]
+    assert [n for payload in payloads for n in range(payload["first"], payload["last"] + 1)] == list(range(total))
+    first, last = min(*numbers, total - 1), min(max(numbers), total - 1)
+    touched = payloads[spans.touched(first, last)]
+    held = [n for payload in touched for n in range(payload["first"], payload["last"] + 1)]
+    assert set(range(first, last + 1)) <= set(held)
+    assert all(span["first"] <= last and first <= span["last"] for span in touched if span["first"] <= span["last"])
+    assert spans.touched(3, 2) == slice(0, 0)

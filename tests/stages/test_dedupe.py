@@ -14,10 +14,10 @@ from dedupe_kit import Dedupe, Doc, dedupe, edited, text
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipeline.dedupe import clusters, keyed
+from pipeline.dedupe import clusters, keyed, lots, merging
 from pipeline.errors import GuardTripped
 from pipeline.schema import bounds_on
-from pipeline.stages import candidates, verify
+from pipeline.stages import candidates, components, verify
 
 FREE = {"max_removed": 1.0}
 
@@ -149,6 +149,97 @@ def test_the_same_bytes_for_any_number_and_order_of_tasks(tmp_path: Path, monkey
     assert files[0] == files[1]
     assert "dedupe.clusters.parquet" in files[0]
     assert sum(name.endswith(".decisions.parquet") for name in files[0]) == len(parts)
+
+
+def crowd(patch: pytest.MonkeyPatch, tasks: int) -> None:
+    """Let every stage be cut fine, go in rounds, and merge its files first, as it would with billions of documents."""
+    divide(patch, tasks, 14 * 60)
+    patch.setattr(components, "LINKS_PER_TASK", 20)
+    patch.setattr(components, "DOCUMENTS_PER_TASK", 20)
+    patch.setattr(merging, "MOST_OPENS", 3)
+    patch.setattr(merging, "MERGED_BYTES", 1 << 14)
+    patch.setattr(verify, "REMOVALS_HELD", 3)
+
+
+def dealt(documents: Sequence[Doc], parts: int, seed: str) -> dict[str, list[Doc]]:
+    """The documents of one source, shuffled and dealt to some parts."""
+    draw = random.Random(seed)
+    shuffled = draw.sample(documents, len(documents))
+    return {f"web-{part:05d}": shuffled[part::parts] for part in range(parts)}
+
+
+PHRASES = [text(8, "p"), text(8, "q"), text(5, "r"), "one", "Two, three.", ""]
+
+
+@settings(max_examples=4, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(st.lists(st.sampled_from(PHRASES), max_size=7).map(" ".join), max_size=30), st.integers(1, 3), st.integers(4, 40))
+def test_one_two_or_seven_parts_and_any_number_of_tasks_decide_the_same(
+    tmp_path_factory: pytest.TempPathFactory, contents: list[str], tasks: int, most: int
+) -> None:
+    documents = [(f"{n}", content) for n, content in enumerate(contents)]
+    runs = []
+    for parts in (1, 2, 7):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(lots, "MOST_DOCUMENTS", most)
+            if parts > 1:
+                crowd(patch, tasks)
+            run = dedupe(tmp_path_factory.mktemp("dealt"), dealt(documents, parts, f"{parts}"), seed=f"{parts}", **FREE)
+            check(run)
+        runs.append(run.decisions)
+    assert runs[0] == runs[1] == runs[2]
+
+
+def test_rounds_come_to_what_one_task_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Long chains, in which each text is like its neighbours alone, in an order that follows nothing: links take rounds to meet."""
+    chains = [(f"{chain}/{n}", edited(text(60, f"{chain}"), *range(n, n + 40))) for chain in range(2) for n in range(20)]
+    parts = dealt(chains, 7, "chains")
+    monkeypatch.setattr(candidates, "KEYS_PER_TASK", 100)
+    whole = dedupe(tmp_path / "whole", parts, threshold=0.6, **FREE)
+    crowd(monkeypatch, 8)
+    monkeypatch.setattr(verify, "BYTES_PER_TASK", 1000)
+    rounds = dedupe(tmp_path / "rounds", parts, threshold=0.6, **FREE)
+    assert whole.stages.rounds["components"] == whole.stages.rounds["dedupe"] == 0
+    assert rounds.stages.rounds["components"] >= 4
+    assert [rounds.stages.rounds[name] for name in ("candidates", "verify", "dedupe")] == [1, 1, 2]
+    assert len(rounds.stages.committed["components"].results) == 2
+    assert _members(rounds) == _members(whole)
+    assert max(_members(whole).count(component) for _, component in _members(whole)) < 20
+    assert rounds.decisions == whole.decisions
+    assert not list((tmp_path / "rounds").glob("*/rounds"))
+
+
+def _members(run: Dedupe) -> list[tuple[int, int]]:
+    """(document, component) of those who hang together."""
+    joined = run.stages.committed["components"]
+    rows = [row for entry in joined.files("components") for row in joined.folder.table(entry.name).to_pylist()]
+    return [(row["document"], row["component"]) for row in rows]
+
+
+def test_a_crowded_bucket_is_linked_portion_by_portion(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Thirty copies under each key where a task holds eleven: still one component, and one stays."""
+    monkeypatch.setattr(candidates, "KEYS_PER_TASK", 11)
+    monkeypatch.setattr(components, "LINKS_PER_TASK", 90)
+    run = dedupe(tmp_path, dealt([(f"{n}", text(20, "same")) for n in range(30)], 7, "crowd"), **FREE)
+    check(run)
+    assert len(run.kept) == 1
+    assert {component for _, component in _members(run)} == {0}
+
+
+def test_one_document_with_one_word_changed_many_times(tmp_path: Path) -> None:
+    base = text(200, "base")
+    docs = [(f"{n}", edited(base, n % 200) + f" {n}") for n in range(400)]
+    run = dedupe(tmp_path, dealt(docs, 3, "words"), **FREE)
+    check(run)
+    assert len(run.kept) == 1
+    assert run.stages.committed["dedupe"].report.dropped["web", "near_duplicate"] == 399
+
+
+def test_empty_documents_are_one_text(tmp_path: Path) -> None:
+    blank = [(f"{n}", ("", " ", "…", "\n\n")[n % 4]) for n in range(500)]
+    run = dedupe(tmp_path, dealt([*blank, ("a", "word"), ("b", "Word!")], 3, "blank"), **FREE)
+    check(run)
+    assert len(run.kept) == 2
+    assert run.stages.committed["dedupe"].report.dropped["web", "exact_duplicate"] == 500
 
 
 @st.composite
