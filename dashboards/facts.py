@@ -56,7 +56,7 @@ def gather(folder: Folder) -> RunFacts:
     sources = _sources(run["sources"])
     committed = dict(_committed(folder, run["stages"]))
     stages = _stages(run["stages"], committed, _samples(run["stages"], committed))
-    by_name = {entry["stage"]: committed[entry["key"]] for entry in run["stages"] if entry["key"] in committed}
+    by_name = {entry["stage"]: committed[entry["key"]] for entry in reversed(run["stages"]) if entry["key"] in committed}
     shards = _shards(by_name.get("pack"))
     mix = _mix(by_name.get("mix"))
     return RunFacts(

@@ -81,10 +81,10 @@ def make_plan(recipe: Recipe, lock: Lock) -> Plan:
     dedupe = plan.dedupe(filtered)
     quality = plan.quality(filtered, dedupe)
     kept = {"filter": every_filter, "dedupe": (dedupe,), "quality": tuple(quality.values())}
-    tokenizer = plan.add("tokenizer", None, kept, shares=shares)
+    tokenizer = plan.add("tokenizer", None, kept, shares=plan.setting("tokenizer", "shares") or shares)
     tokenized = tuple(plan.tokenize(name, _of_source(name, filtered, dedupe, quality, tokenizer)) for name in filtered)
     mix = plan.add("mix", None, {"tokenize": tokenized}, shares=shares, max_epochs=epochs)
-    plan.add("pack", None, {"tokenize": tokenized, "mix": (mix,), "tokenizer": (tokenizer,)})
+    plan.pack({"tokenize": tokenized, "mix": (mix,), "tokenizer": (tokenizer,)})
     plan.stages.sort(key=lambda stage: stage.number)
     return Plan(recipe, tuple(plan.stages), tuple(plan.left_out))
 
@@ -156,19 +156,29 @@ class _Planner:
         infill = self.setting("tokenize", "infill") or {}
         return self.add("tokenize", source, inputs, infill={source: infill[source]} if infill.get(source) else None)
 
+    def pack(self, inputs: Mapping[str, tuple[str, ...]]) -> None:
+        """The mix in rows of the recipe's length, and once more for every other length it names."""
+        self.add("pack", None, inputs, also=())
+        for length in dict.fromkeys(self.setting("pack", "also")):
+            if length != self.setting("pack", "seq_len"):
+                self.add("pack", None, inputs, variant=str(length), seq_len=length, also=())
+
     def setting(self, name: str, key: str) -> Any:
         """A stage's argument as the recipe gives it, or the default of the stage's signature."""
         given = self.recipe.settings[name].args if name in self.recipe.settings else {}
         default = lookup("stage", name).parameters[key].default
         return given.get(key, () if default is inspect.Parameter.empty else default)
 
-    def add(self, name: str, source: str | None, inputs: Mapping[str, tuple[str, ...]], **filled: Any) -> str:
-        """A stage with the recipe's settings; `filled` are the arguments that follow from the rest of the recipe."""
+    def add(self, name: str, source: str | None, inputs: Mapping[str, tuple[str, ...]], variant: str = "", **filled: Any) -> str:
+        """A stage with the recipe's settings; `filled` are the arguments that follow from the rest of the recipe.
+
+        `variant` tells a stage that is not a source's from another of the same step.
+        """
         settings = dict(self.recipe.settings[name].args) if name in self.recipe.settings else {}
         step, mistakes = bind("stage", name, {**settings, **filled})
         if mistakes:
             raise ValueError(f"stage {name}: {mistakes}")
-        return self._append(step, source, inputs)
+        return self._append(step, source, inputs, variant=variant)
 
     def _append(
         self,
@@ -177,8 +187,9 @@ class _Planner:
         inputs: Mapping[str, tuple[str, ...]],
         identity: Mapping[str, Any] | None = None,
         tasks: tuple[Task, ...] | None = None,
+        variant: str = "",
     ) -> str:
-        key = f"{step.name}-{source}" if source else step.name
+        key = "-".join(filter(None, (step.name, source, variant)))
         known = {stage.key: stage.fingerprint for stage in self.stages}
         hashed = {
             "step": step.identity(content_digest) | ({"args": identity} if identity is not None else {}),

@@ -13,6 +13,7 @@ OWN = "local"
 #: Settings that name sources: a list of names, or a mapping by name.
 NAMING = (
     ("dedupe", "priority"), ("dedupe", "max_removed"), ("quality_model", "positive"), ("quality_model", "negative"), ("tokenize", "infill"),
+    ("tokenizer", "shares"),
 )  # fmt: skip
 
 

@@ -23,7 +23,7 @@ from pipeline.registry import Step, did_you_mean
 #: Stages whose arguments a recipe may set at its top level, under the stage's own name.
 SETTINGS = ("signatures", "dedupe", "quality_model", "tokenizer", "tokenize", "mix", "pack")
 #: Arguments of stages that the plan fills in from the rest of the recipe.
-FILLED = {"tokenizer": ("shares",), "mix": ("shares", "max_epochs")}
+FILLED = {"mix": ("shares", "max_epochs")}
 TOP_KEYS = ("name", "about", "seed", "part_bytes", "sources", "decontaminate", "profiles", "default_profile", *SETTINGS)
 #: Input files smaller than this share a part with their neighbours, unless the recipe says otherwise.
 PART_BYTES = 16_000_000

@@ -40,7 +40,7 @@ def _checks(data: str, out: str) -> Iterator[Check]:
     yield from verify_files(folder)
     yield from verify_accounts(folder)
     for pack in RunFiles(folder).stages("pack"):
-        yield from _datasets({split: pack.folder.sub(split) for split in SPLITS})
+        yield from _datasets({f"{pack.name.removeprefix('pack')} {split}".strip(" -"): pack.folder.sub(split) for split in SPLITS})
 
 
 def _datasets(folders: Mapping[str, Folder]) -> list[Check]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -24,7 +24,7 @@ from pipeline.job import Inputs, Job, TaskResult
 from pipeline.kernels.packing import Packing, copy_keys, fill
 from pipeline.kernels.packing import pack as pack_rows
 from pipeline.mixing import Span, Stream
-from pipeline.registry import stage
+from pipeline.registry import NotIdentity, stage
 from pipeline.report import Report
 from pipeline.shards.gather import Documents, gather
 from pipeline.shards.layout import DOCS, SPLITS, DocsFile, Manifest, Shard, Tokenizer, data_name, dataset_digest, docs_name, token_dtype
@@ -37,6 +37,7 @@ from tokenizer.vocabulary import FILE, Vocabulary
 ALGORITHM = "best-fit decreasing, documents longer than a row split into rows"
 #: There is always a first shard of the training pool; its task does what is done once.
 FIRST = "train-00000"
+RowLength = Annotated[int, Field(ge=1, le=1 << 22)]
 
 
 def shard_tasks(inputs: Inputs, _args: Mapping[str, Any]) -> list[Task]:
@@ -62,8 +63,17 @@ def write_manifests(folder: Folder, results: list[TaskResult], args: Mapping[str
 
 
 @stage("pack", version=2, tasks=shard_tasks, finish=write_manifests, seeded=True)
-def pack(job: Job, *, seq_len: Annotated[int, Field(ge=1, le=1 << 22)] = 2048, window: Annotated[int, Field(ge=1)] = 32_768) -> Report:
-    """Pack one shard: rows of `seq_len` tokens, filled best-fit decreasing in windows of about `window` documents."""
+def pack(
+    job: Job,
+    *,
+    seq_len: RowLength = 2048,
+    window: Annotated[int, Field(ge=1)] = 32_768,
+    also: Annotated[Sequence[RowLength], NotIdentity] = (),  # noqa: ARG001 - read by the plan, which packs these too
+) -> Report:
+    """Pack one shard: rows of `seq_len` tokens, filled best-fit decreasing in windows of about `window` documents.
+
+    `also` lists other lengths: the same mix is packed once more for each, in a stage of its own (pack-8192).
+    """
     todo = job.task.payload
     streams = {stream["source"]: Stream.from_json(stream) for stream in todo["sources"]}
     parts = {source: [file for file in job.inputs.files("tokenize", "tokens") if file.source == source] for source in streams}

@@ -38,6 +38,19 @@ def test_a_dataset_is_named_by_its_recipe_its_run_or_its_folder(named: str, tiny
     assert found["digest"] == json.loads((moved / "train" / "manifest.json").read_text())["digest"]
 
 
+def test_the_same_mix_lies_beside_in_rows_of_another_length(tiny: Path) -> None:
+    one, other = (answer("inspect", tiny / "mix-v1" / name) for name in ("dataset", "dataset-128"))
+    assert (one["seq_len"], other["seq_len"]) == (256, 128)
+    assert one["tokens"] == other["tokens"]
+    found = json.loads(ask("diff", tiny / "mix-v1" / "dataset", tiny / "mix-v1" / "dataset-128", "--json").stdout)
+    assert all(row["only_left"] == row["only_right"] == 0 for row in found["documents"])
+
+
+def test_code_is_told_for_infilling(tiny: Path) -> None:
+    matches = answer("inspect", tiny / "mix-v1", "--find", "<|fim_", "-n", 1000)
+    assert {match["origin"]["source"] for match in matches} == {"code"}
+
+
 def test_a_row_is_shown_as_text_with_the_documents_it_is_of(moved: Path) -> None:
     pieces = answer("inspect", moved, "--shard", 0, "--row", 1)
     shown = ask("inspect", moved, "--shard", 0, "--row", 1).stdout

@@ -90,6 +90,27 @@ def test_a_key_changes_what_depends_on_it_and_nothing_else(key: str, value: str,
     assert changed(BASE, make_plan(recipe(**{key: value}), lock())) == expected
 
 
+def test_with_a_tokenizer_of_its_own_shares_a_change_of_weights_packs_again_and_nothing_else() -> None:
+    pinned = {"tokenizer__shares": "{web: 60, books: 40}"}
+    before, after = (make_plan(recipe(**pinned, **more), lock()) for more in ({}, {"sources__web__share": "50"}))
+    assert changed(before, after) == {"mix", "pack"}
+    assert changed(before, make_plan(recipe(tokenizer__shares="{web: 1, books: 1}"), lock())) >= {"tokenizer", "tokenize-web"}
+
+
+def test_the_same_mix_may_be_packed_in_rows_of_several_lengths() -> None:
+    several = make_plan(recipe(pack__also="[512, 2048, 4096, 512]"), lock())
+    assert not changed(BASE, several)
+    added = {stage.key: stage.step.args for stage in several.stages if stage.key.startswith("pack")}
+    assert {key: args["seq_len"] for key, args in added.items()} == {"pack": 2048, "pack-512": 512, "pack-4096": 4096}
+    alone = make_plan(recipe(pack__seq_len="512"), lock()).stage("pack")
+    assert several.stage("pack-512").fingerprint == alone.fingerprint
+
+
+def test_a_source_is_infilled_without_touching_the_others() -> None:
+    plan = make_plan(recipe(tokenize__infill="{books: .5}"), lock())
+    assert changed(BASE, plan) == {"tokenize-books", "mix", "pack"}
+
+
 def test_small_neighbours_share_a_part_and_large_files_stand_alone() -> None:
     sizes = (4, 5, 100, 3, 3, 3)
     inputs = [LockedInput("web", InputFile(f"{n}", f"/{n}", "00", size), READ) for n, size in enumerate(sizes)]

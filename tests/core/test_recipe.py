@@ -164,6 +164,9 @@ def test_yaml_that_turns_in_circles_is_refused(text: str, message: str) -> None:
     [
         ("quality_model.positive", "[nope]", "no source 'nope'"),
         ("mix.shares", "{web: 1}", "follows from the sources"),
+        ("tokenizer.shares", "{webb: 1}", "did you mean 'web'"),
+        ("tokenize.infill", "{webb: 1}", "did you mean 'web'"),
+        ("tokenize.infill", "{web: 2}", "less than or equal to 1"),
         ("sources.webb.share", "3", "did you mean 'web'"),
         ("default_profile", "large", "--profile"),
         ("sources", "1", "expected a mapping"),
