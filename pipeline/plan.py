@@ -23,7 +23,7 @@ from pipeline.storage import content_digest
 ORDER = (
     "extract", "filter",
     "signatures", "candidates", "components", "gather", "verify", "dedupe",
-    "quality_model", "quality", "tokenizer", "tokenize", "mix", "pack",
+    "quality_model", "quality", "excerpts", "pieces", "tokenizer", "tokenize", "mix", "pack",
 )  # fmt: skip
 
 
@@ -81,7 +81,7 @@ def make_plan(recipe: Recipe, lock: Lock) -> Plan:
     dedupe = plan.dedupe(filtered)
     quality = plan.quality(filtered, dedupe)
     kept = {"filter": every_filter, "dedupe": (dedupe,), "quality": tuple(quality.values())}
-    tokenizer = plan.add("tokenizer", None, kept, shares=plan.setting("tokenizer", "shares") or shares)
+    tokenizer = plan.tokenizer(kept, shares)
     tokenized = tuple(plan.tokenize(name, _of_source(name, filtered, dedupe, quality, tokenizer)) for name in filtered)
     mix = plan.add("mix", None, {"tokenize": tokenized}, shares=shares, max_epochs=epochs)
     plan.pack({"tokenize": tokenized, "mix": (mix,), "tokenizer": (tokenizer,)})
@@ -162,6 +162,14 @@ class _Planner:
         for length in dict.fromkeys(self.setting("pack", "also")):
             if length != self.setting("pack", "seq_len"):
                 self.add("pack", None, inputs, variant=str(length), seq_len=length, also=())
+
+    def tokenizer(self, kept: Mapping[str, tuple[str, ...]], shares: Mapping[str, float]) -> str:
+        """Excerpts drawn in the recipe's shares or the tokenizer's own, their pieces counted, a tokenizer made of the counts."""
+        size, of_its_own, file = (self.setting("tokenizer", key) for key in ("sample_bytes", "shares", "file"))
+        drawn = self.add("excerpts", None, kept, shares=of_its_own or shares, sample_bytes=size)
+        split, digits = (self.setting("tokenizer", key) for key in ("split", "digits"))
+        counted = self.add("pieces", None, {**kept, "excerpts": (drawn,)}, split=split, digits=digits, count=not file)
+        return self.add("tokenizer", None, {"pieces": (counted,)})
 
     def setting(self, name: str, key: str) -> Any:
         """A stage's argument as the recipe gives it, or the default of the stage's signature."""

@@ -74,8 +74,18 @@ class Line:
             made = committed(self.stages.out.sub("dedupe"), "dedupe", decisions(tables, dropped), "decisions", DECISION)
             self.inputs["dedupe"] = made
 
+    def excerpts(self, shares: Mapping[str, float] | None = None, sample_bytes: int = SMALL["sample_bytes"]) -> Committed:
+        return self._run("excerpts", self.inputs, shares=shares or SHARES, sample_bytes=sample_bytes)
+
+    def pieces(self, excerpts: Committed, **args: Any) -> Committed:
+        return self._run("pieces", {**self.inputs, "excerpts": excerpts}, **{"split": "gpt4", "digits": 2, **args})
+
     def tokenizer(self, **args: Any) -> Committed:
-        return self._run("tokenizer", self.inputs, **{**SMALL, **args})
+        """The tokenizer, with the stages before it filled in as the plan does."""
+        args = {**SMALL, **args}
+        excerpts = self.excerpts(args["shares"], args["sample_bytes"])
+        self.counted = self.pieces(excerpts, count=not args.get("file"), **{key: args[key] for key in ("split", "digits") if key in args})
+        return self._run("tokenizer", {"pieces": self.counted}, **args)
 
     def tokenize(self, tokenizer: Committed, **args: Any) -> Committed:
         return self._run("tokenize", {**self.inputs, "tokenizer": tokenizer}, **args)

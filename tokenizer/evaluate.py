@@ -18,6 +18,7 @@ from tokenizers import ByteLevelBPETokenizer
 
 from pipeline.kernels.arrow import texts
 from tokenizer.encode import Encoded, Encoder
+from tokenizer.vocabulary import Vocabulary
 
 #: Documents that are encoded and compared at once; a comparison takes about thirty bytes for each of theirs.
 _BATCH_ROWS = 256
@@ -57,10 +58,14 @@ def _rate(value: int, by: int) -> float:
 
 @dataclass
 class Measure:
-    """Encodes documents and adds up what that comes to, by group; `used` int64[vocabulary] counts each id."""
+    """Encodes documents and adds up what that comes to, by group.
+
+    `used` int64[vocabulary] counts each id; `met` says of each group which ids it has.
+    """
 
     encoder: Encoder
     groups: dict[str, Measured] = field(default_factory=dict)
+    met: dict[str, npt.NDArray[np.bool_]] = field(default_factory=dict)
     used: npt.NDArray[np.int64] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -81,6 +86,7 @@ class Measure:
             for group in pc.unique(batch.column(by)).drop_null().to_pylist():
                 chosen = pc.equal(batch.column(by), group).fill_null(False).to_numpy()
                 self.groups.setdefault(group, Measured()).add(Measured(int(chosen.sum()), *(int(row[chosen].sum()) for row in rows)))
+                self.met.setdefault(group, np.zeros(len(self.used), np.bool_))[encoded.ids[np.repeat(chosen, encoded.lengths)]] = True
 
     def _rows(self, text: pa.Array, encoded: Encoded) -> Iterator[npt.NDArray[np.int64]]:
         """By document: bytes, words, tokens, tokens of one byte, and 1 where the round trip fails; in the order of Measured."""
@@ -118,17 +124,18 @@ def train_reference(documents: Iterable[str], vocab_size: int, specials: list[st
     return str(made.to_str()).encode()
 
 
-def unused(measure: Measure) -> int:
-    """How many merged tokens no document needed: special ones and single bytes, which every vocabulary has, apart."""
-    vocabulary = measure.encoder.vocabulary
-    merged = np.array([number for number, token in enumerate(vocabulary.token_bytes) if len(token) > 1], np.int64)
-    plain = np.setdiff1d(merged, np.array(list(vocabulary.added.values()), np.int64))
-    return int((measure.used[plain] == 0).sum())
+def unused(vocabulary: Vocabulary, met: npt.NDArray[np.bool_]) -> int:
+    """How many merged tokens were not met: special ones and single bytes, which every vocabulary has, apart."""
+    merged = np.array([len(token) > 1 for token in vocabulary.token_bytes], np.bool_)
+    merged[list(vocabulary.added.values())] = False
+    return int((merged & ~met).sum())
 
 
 def table(measure: Measure, reference: Measure | None) -> dict[str, dict[str, Any]]:
-    """Group by group, sorted: what was measured, and the bytes per token of the reference."""
-    out = {name: dict(found.to_json()) for name, found in sorted(measure.groups.items())}
-    for name, found in (reference.groups if reference else {}).items():
-        out[name]["reference_bytes_per_token"] = found.to_json()["bytes_per_token"]
+    """Group by group, sorted: what was measured, the merged tokens it had no use for, and the bytes per token of the reference."""
+    out: dict[str, dict[str, Any]] = {name: dict(found.to_json()) for name, found in sorted(measure.groups.items())}
+    for name, row in out.items():
+        row["unused_tokens"] = unused(measure.encoder.vocabulary, measure.met[name])
+        if reference is not None:
+            row["reference_bytes_per_token"] = reference.groups[name].to_json()["bytes_per_token"]
     return out

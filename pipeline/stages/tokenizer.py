@@ -7,7 +7,6 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field
@@ -15,34 +14,30 @@ from pydantic import Field
 from pipeline.errors import SourceError
 from pipeline.job import Job
 from pipeline.registry import Paths, stage
-from pipeline.report import Report
+from pipeline.report import Report, merged
 from pipeline.storage import Folder, expand
-from pipeline.survivors import survivors
-from pipeline.tokens import order_keys
+from tokenizer.counts import put_together
 from tokenizer.encode import Encoder
 from tokenizer.evaluate import Measure, table, train_reference, unused
-from tokenizer.excerpts import Draw, Excerpt, parts_to_read
 from tokenizer.special import CONFIG, Specials, config
 from tokenizer.splits import MAX_DIGITS, Split
-from tokenizer.train import train
+from tokenizer.train import train_on_counts
 from tokenizer.vocabulary import FILE, Vocabulary
 
-#: One document in so many is held out of training, to evaluate on; so is one byte for so many trained on.
-HOLD_OUT_ONE_IN = 11
-
-_SAMPLE = pa.schema([("source", pa.string()), ("lang", pa.string()), ("text", pa.large_string())])
+Share = Annotated[float, Field(ge=0)]
 
 
-@stage("tokenizer", seeded=True, uses=("tokenizers", "unicode"))
+@stage("tokenizer", version=2, uses=("tokenizers", "unicode"))
 def tokenizer(
     job: Job,
     *,
-    shares: Mapping[str, Annotated[float, Field(ge=0)]],
     vocab_size: Annotated[int, Field(ge=300, lt=1 << 31)] = 16384,
-    sample_bytes: Annotated[int, Field(gt=0)] = 20_000_000,
+    sample_bytes: Annotated[int, Field(gt=0)] = 20_000_000,  # noqa: ARG001 - read by `excerpts`, which is given it by the plan, as is the next
+    shares: Mapping[str, Share] | None = None,  # noqa: ARG001
     split: Split = "gpt4",
     digits: Annotated[int, Field(ge=1, le=MAX_DIGITS)] = 2,
     min_frequency: Annotated[int, Field(ge=1)] = 2,
+    max_pieces: Annotated[int, Field(ge=1)] = 20_000_000,
     eos_token: str = "<|endoftext|>",
     bos_token: str = "<|begin|>",
     pad_token: str = "<|pad|>",
@@ -54,67 +49,56 @@ def tokenizer(
 ) -> Report:
     """Train a byte-level BPE on `sample_bytes` of what the sources keep, in `shares` of bytes, and evaluate it on other documents.
 
-    `split` names the pieces that are never merged across: GPT-4's, with at most `digits` digits in one (3 is GPT-4's, 1 Qwen's;
-    2 does best at 32k ids in nanochat's dev/LOG.md), or GPT-2's. `vocab_size` counts special tokens; up to 65536, ids take two
-    bytes in the shards. `file` is a tokenizer.json to use instead, with its tokenizer_config.json if there is one; without,
-    it must have `eos_token`. Writes tokenizer.json, tokenizer_config.json, and tokenizer.evaluation.json: by source and
-    language, beside a `reference` vocabulary of the same size made by `ByteLevelBPETokenizer` with its defaults.
+    `shares` are those of the recipe, or others. `split` names the pieces that are never merged across: GPT-4's, with at most
+    `digits` digits in one (3 is GPT-4's, 1 Qwen's; 2 does best at 32k ids in nanochat's dev/LOG.md), or GPT-2's. `vocab_size`
+    counts special tokens; up to 65536, ids take two bytes in the shards. `file` is a tokenizer.json to use instead, with its
+    tokenizer_config.json if there is one; without, it must have `eos_token`.
+
+    Memory follows from the number of different pieces, up to 400 bytes for each, not from `sample_bytes`. Beyond `max_pieces`
+    (8 GB) the rarest are left out, and the evaluation says so. What is shown of the sample, 0.2 GB at most, is in memory too.
+
+    Writes tokenizer.json, tokenizer_config.json, and tokenizer.evaluation.json: by source and language, beside a `reference`
+    vocabulary of the same size that `ByteLevelBPETokenizer` makes, with its defaults, of the excerpts that are shown.
     """
     specials = Specials(eos_token, bos_token, pad_token, tuple(chat_roles), chat_end, reserved)
-    training, held_out, report = _sample(job, shares, sample_bytes)
+    facts: dict[str, Any] = {"kind": "the user's own", "vocab_size_asked": vocab_size}
     if file:
         content, settings = _own(file, specials)
     else:
-        content = train(_texts(training), vocab_size=vocab_size, split=split, digits=digits, specials=specials, min_frequency=min_frequency)
+        counted, least = put_together(job.inputs.files("pieces", "pieces"), max_pieces)
+        facts |= {"kind": _kind(split, digits), "pieces": int(counted.counts.sum()), "different_pieces": len(counted.counts)}
+        facts |= {"left_out_below": least} if least > 1 else {}
+        content = train_on_counts(
+            counted, vocab_size=vocab_size, split=split, digits=digits, specials=specials, min_frequency=min_frequency
+        )
         settings = config(specials, Vocabulary.parse(content))
-    plain = train_reference(_texts(training), vocab_size, specials.tokens()) if reference and not file else None
-    kind = "the user's own" if file else f"byte-level BPE, {split}" + (f" with {digits} digits" if split == "gpt4" else "")
-    found = {"kind": kind, "vocab_size_asked": vocab_size, **_evaluation(content, plain, training, held_out)}
-    for name, data in ((FILE, content), (CONFIG, settings), ("tokenizer.evaluation.json", _json(found))):
+    training, held_out = _shown(job, held_out=False), _shown(job, held_out=True)
+    plain = train_reference(training.column("text").to_pylist(), vocab_size, specials.tokens()) if reference and not file else None
+    facts |= {"sampled_bytes": sum(_sampled(job).values()), **_evaluation(content, plain, training, held_out)}
+    for source, size in _sampled(job).items():
+        facts["sources"].setdefault(source, {})["trained_on_bytes"] = size
+    for name, data in ((FILE, content), (CONFIG, settings), ("tokenizer.evaluation.json", _json(facts))):
         with job.create(name) as out:
             out.write(data)
-    return report
+    return Report()
 
 
-def _sample(job: Job, shares: Mapping[str, float], size: int) -> tuple[pa.Table, pa.Table, Report]:
-    """Excerpts to train on and excerpts of other documents to evaluate on, in proportion to the shares of the sources that have any."""
-    there = {file.source for file in job.inputs.files("filter", "docs")}
-    wanted = {source: share for source, share in sorted(shares.items()) if share > 0 and source in there}
-    report = Report()
-    drawn: list[list[tuple[str, Excerpt]]] = [[], []]
-    for source, share in wanted.items():
-        quota = round(size * share / sum(wanted.values()))
-        for rows, draw in zip(drawn, _draw(job, source, quota, report), strict=True):
-            rows += ((source, excerpt) for excerpt in draw.excerpts())
-    if not drawn[0]:
-        raise SourceError(f"tokenizer: none of the sources {', '.join(sorted(shares)) or '(none named)'} has text left to train on")
-    return _table(drawn[0]), _table(drawn[1]), report
+def _kind(split: Split, digits: int) -> str:
+    return f"byte-level BPE, {split}" + (f" with {digits} digits" if split == "gpt4" else "")
 
 
-def _draw(job: Job, source: str, quota: int, report: Report) -> tuple[Draw, Draw]:
-    """Draw from one source, for training and for evaluation."""
-    training, held_out = Draw(quota), Draw(quota // (HOLD_OUT_ONE_IN - 1))
-    for file in parts_to_read(job.inputs, source, quota):
-        for batch in survivors(job.inputs, file, ["id", "lang", "text"]):
-            ids = batch.column("id")
-            keys = order_keys(ids, job.seed, "tokenizer")
-            out = order_keys(ids, job.seed, "tokenizer", "held out") % np.uint64(HOLD_OUT_ONE_IN) == 0
-            training.add(keys[~out], batch.filter(pa.array(~out)))
-            held_out.add(keys[out], batch.filter(pa.array(out)))
-            report.read[source] += len(ids)
-            report.kept[source] += len(ids)
-    for name, draw in (("bytes to train on", training), ("bytes held out", held_out)):
-        report.count(source, name, sum(len(excerpt.text) for excerpt in draw.excerpts()))
-    return training, held_out
+def _sampled(job: Job) -> dict[str, int]:
+    """The bytes of each source that were counted."""
+    counted = merged(stage.report for stage in job.inputs.roles["pieces"]).counts
+    return {source: size for (source, name), size in sorted(counted.items()) if name == "bytes to train on" and size}
 
 
-def _table(rows: Sequence[tuple[str, Excerpt]]) -> pa.Table:
-    columns = ([source for source, _ in rows], [row.lang for _, row in rows], [row.text.decode() for _, row in rows])
-    return pa.Table.from_arrays([pa.array(column, field.type) for column, field in zip(columns, _SAMPLE, strict=True)], schema=_SAMPLE)
-
-
-def _texts(sample: pa.Table) -> list[str]:
-    return sample.column("text").to_pylist()  # type: ignore[no-any-return]
+def _shown(job: Job, *, held_out: bool) -> pa.Table:
+    """The excerpts that are trained on, or held out, as they stand in the texts; in one order, whatever parts they come from."""
+    files = job.inputs.files("pieces", "shown")
+    mine = pc.equal(pc.field("held_out"), held_out)
+    table = pa.concat_tables(file.table().filter(mine) for file in files)
+    return table.sort_by([(name, "ascending") for name in ("source", "place", "id")])
 
 
 def _own(paths: Sequence[str], specials: Specials) -> tuple[bytes, bytes]:
@@ -144,23 +128,26 @@ def _evaluation(content: bytes, plain: bytes | None, training: pa.Table, held_ou
     """What tokenizer.evaluation.json says. A source without a held-out document is measured on what was trained on."""
     judged = pa.concat_tables([held_out, _of_others(training, held_out)])
     encoder = Encoder(content).checked(judged.column("text").combine_chunks())
-    seen, by_source, by_language = Measure(encoder), Measure(encoder), Measure(encoder)
+    seen = Measure(encoder)
     seen.add(training, "source")
-    by_source.add(judged, "source")
-    by_language.add(judged, "lang")
-    other = Measure(Encoder(plain)) if plain else None
-    if other:
-        other.add(judged, "source")
+    by_source, by_language = (_measured(encoder, judged, by) for by in ("source", "lang"))
+    others = [_measured(Encoder(plain), judged, by) if plain else None for by in ("source", "lang")]
     seen.used += by_source.used
     return {
         "sha256": hashlib.sha256(content).hexdigest(),
         "vocab_size": encoder.vocabulary.size,
-        "unused_tokens": unused(seen),
+        "unused_tokens": unused(encoder.vocabulary, seen.used > 0),
         "not_restored": sum(found.not_restored for found in seen.groups.values()),
-        "sampled_bytes": sum(found.bytes for found in seen.groups.values()),
-        "sources": table(by_source, other),
-        "languages": [{"language": name, **numbers} for name, numbers in table(by_language, None).items()],
+        "shown_bytes": sum(found.bytes for found in seen.groups.values()),
+        "sources": table(by_source, others[0]),
+        "languages": [{"language": name, **numbers} for name, numbers in table(by_language, others[1]).items()],
     }
+
+
+def _measured(encoder: Encoder, documents: pa.Table, by: str) -> Measure:
+    measure = Measure(encoder)
+    measure.add(documents, by)
+    return measure
 
 
 def _of_others(training: pa.Table, held_out: pa.Table) -> pa.Table:

@@ -50,7 +50,7 @@ def changed(one: Plan, two: Plan) -> set[str]:
 
 BASE = make_plan(recipe(), lock())
 DEDUPE = {"candidates", "components", "gather", "verify", "dedupe"}
-AFTER_DEDUPE = DEDUPE | {"quality_model", "quality-web", "tokenizer", "tokenize-web", "tokenize-books", "mix", "pack"}
+AFTER_DEDUPE = DEDUPE | {"quality_model", "quality-web", "excerpts", "pieces", "tokenizer", "tokenize-web", "tokenize-books", "mix", "pack"}
 
 
 def test_the_stages_stand_in_their_order() -> None:
@@ -77,8 +77,10 @@ def test_where_a_file_lies_does_not_matter_what_it_holds_does() -> None:
     [
         ("sources__web__filters__0__length__min_chars", "11", {"filter-web", "signatures-web"} | AFTER_DEDUPE),
         ("sources__books__filters__0__length__min_chars", "11", {"filter-books", "signatures-books"} | AFTER_DEDUPE),
-        ("sources__web__share", "50", {"tokenizer", "tokenize-web", "tokenize-books", "mix", "pack"}),
+        ("sources__web__share", "50", {"excerpts", "pieces", "tokenizer", "tokenize-web", "tokenize-books", "mix", "pack"}),
         ("sources__web__max_epochs", "2", {"mix", "pack"}),
+        ("tokenizer__vocab_size", "5000", {"tokenizer", "tokenize-web", "tokenize-books", "mix", "pack"}),
+        ("tokenizer__digits", "1", {"pieces", "tokenizer", "tokenize-web", "tokenize-books", "mix", "pack"}),
         ("pack__seq_len", "512", {"pack"}),
         ("dedupe__threshold", "0.7", AFTER_DEDUPE - {"candidates", "components", "gather"}),
         ("sources__web__about", "another label", set()),
@@ -143,5 +145,5 @@ def test_licence_and_version_of_an_input_are_part_of_what_is_extracted() -> None
 
 
 def test_the_seed_changes_only_what_draws() -> None:
-    drawing = {"quality_model", "quality-web", "tokenizer", "tokenize-web", "tokenize-books", "mix", "pack"}
+    drawing = {"quality_model", "quality-web", "excerpts", "pieces", "tokenizer", "tokenize-web", "tokenize-books", "mix", "pack"}
     assert changed(BASE, make_plan(recipe(seed="5"), lock())) == drawing

@@ -23,8 +23,18 @@ FILES = ["tokenizer.evaluation.json", "tokenizer.json", "tokenizer_config.json"]
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Committed:
-    return Line(tmp_path_factory.mktemp("tokenizer")).tokenizer()
+def line(tmp_path_factory: pytest.TempPathFactory) -> Line:
+    return Line(tmp_path_factory.mktemp("tokenizer"))
+
+
+@pytest.fixture(scope="module")
+def made(line: Line) -> Committed:
+    return line.tokenizer()
+
+
+def counts(line: Line) -> dict[str, Any]:
+    """What was counted of each source."""
+    return line.counted.report.to_json()["counts"]  # type: ignore[return-value]
 
 
 def hashes(stage: Committed) -> dict[str, str]:
@@ -44,28 +54,31 @@ def test_files(made: Committed) -> None:
 def test_the_same_documents_in_other_parts_make_the_same_bytes(made: Committed, tmp_path: Path) -> None:
     draw = random.Random(1)
     moved = {source: draw.sample(rows, len(rows)) for source, rows in documents().items()}
-    assert hashes(Line(tmp_path / "five", parts(moved, 5)).tokenizer()) == hashes(made)
+    for number in (1, 7):
+        assert hashes(Line(tmp_path / str(number), parts(moved, number)).tokenizer()) == hashes(made)
     line = Line(tmp_path / "seed")
     line.stages.seed = 1
     assert hashes(line.tokenizer())["tokenizer.json"] != hashes(made)["tokenizer.json"]
 
 
-def test_bytes_are_drawn_in_the_proportions_of_the_recipe(made: Committed) -> None:
-    counts = made.report.to_json()["counts"]
-    trained_on = {source: found["bytes to train on"] for source, found in counts.items()}
-    held_out = {source: found["bytes held out"] for source, found in counts.items()}
+def test_bytes_are_drawn_in_the_proportions_of_the_recipe(made: Committed, line: Line) -> None:
+    trained_on = {source: found["bytes to train on"] for source, found in counts(line).items()}
+    held_out = {source: found["bytes held out"] for source, found in counts(line).items()}
     largest = max(len(row["text"].encode()) for rows in documents().values() for row in rows)
     assert largest < 60_000 * 0.6
     for source, share in SHARES.items():
         assert 600 * share <= trained_on[source] < 600 * share + 16_384
-    assert evaluation(made)["sampled_bytes"] == sum(trained_on.values())
+    found = evaluation(made)
+    assert found["sampled_bytes"] == found["shown_bytes"] == sum(trained_on.values())
+    assert {source: numbers["trained_on_bytes"] for source, numbers in found["sources"].items()} == trained_on
     judged = {source: found["bytes"] for source, found in evaluation(made)["sources"].items()}
     assert judged == {source: held_out[source] or trained_on[source] for source in SHARES}
     assert judged["web"] == held_out["web"] > 0
 
 
-def test_every_document_is_accounted_for(made: Committed) -> None:
-    assert dict(made.report.read) == dict(made.report.kept) == {source: len(rows) for source, rows in documents().items()}
+def test_every_document_is_accounted_for(line: Line, made: Committed) -> None:
+    report = line.counted.report
+    assert dict(report.read) == dict(report.kept) == {source: len(rows) for source, rows in documents().items()}
 
 
 def test_dropped_documents_are_not_drawn(tmp_path: Path) -> None:
@@ -75,10 +88,11 @@ def test_dropped_documents_are_not_drawn(tmp_path: Path) -> None:
     clean = documents()["books"]
     tables |= parts({"books": clean})
     kept = Line(tmp_path / "kept", tables, dropped=set()).tokenizer()
-    dropped = Line(tmp_path / "dropped", tables, dropped=ids).tokenizer()
+    line = Line(tmp_path / "dropped", tables, dropped=ids)
+    dropped = line.tokenizer()
     assert any("zwxqj" in token for token in Vocabulary.parse(kept.folder.read("tokenizer.json")).ids)
     assert not any("zwxqj" in token for token in Vocabulary.parse(dropped.folder.read("tokenizer.json")).ids)
-    assert dropped.report.read.total() == len(clean)
+    assert line.counted.report.read.total() == len(clean)
 
 
 def test_evaluation_has_every_source(made: Committed) -> None:
@@ -107,12 +121,13 @@ def test_evaluation_has_every_language_that_is_known(tmp_path: Path) -> None:
 def test_no_document_is_both_trained_on_and_evaluated_on(tmp_path: Path) -> None:
     """Each document has a word of its own: none of those of the held-out documents is in the tokens."""
     rows = [{**row, "text": f"{chr(0x4E00 + n)} " * 200} for n, row in enumerate(documents()["web"])]
-    stage = Line(tmp_path, parts({"web": rows})).tokenizer(shares={"web": 1}, vocab_size=400)
+    line = Line(tmp_path, parts({"web": rows}))
+    stage = line.tokenizer(shares={"web": 1}, vocab_size=400)
     tokenizer = Tokenizer.from_str(stage.folder.read("tokenizer.json").decode())
     unknown = [row for row in rows if len(tokenizer.encode(" " + row["text"][0]).ids) > 1]
-    counts = stage.report.to_json()["counts"]["web"]
-    assert len(unknown) * 800 == counts["bytes held out"] > 0
-    assert counts["bytes held out"] + counts["bytes to train on"] == len(rows) * 800
+    found = counts(line)["web"]
+    assert len(unknown) * 800 == found["bytes held out"] > 0
+    assert found["bytes held out"] + found["bytes to train on"] == len(rows) * 800
 
 
 def test_a_source_without_held_out_documents_is_measured_on_what_was_trained_on(tmp_path: Path) -> None:
