@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.kernels.arrow import Bytes, Ints, Texts
+from pipeline.kernels.bytesets import ALNUMS
 from pipeline.kernels.compiled import kernel
 from pipeline.kernels.unicode import TABLE_SIZE, TERM, byte_at, class_at, classes, continues, lowercase, wide_point
 
@@ -67,16 +68,26 @@ def _joining() -> Points:
 @kernel
 def _occurrences(offsets: Ints, data: Bytes, table: Bytes, lower: Points, unspaced: Points, words: Listed, counts: Ints) -> None:
     for row in range(len(counts)):
-        following, end, joined = offsets[row], offsets[row + 1], False
-        for i in range(offsets[row], end):
-            if continues(data, i):
+        start, end = offsets[row], offsets[row + 1]
+        following = start
+        for i in range(start, end):
+            if i > start and ALNUMS[data[np.uint64(i - 1)]]:  # in the middle of a word, as most bytes are
                 continue
-            point = _lower_at(data, i, end, lower)
-            if not joined and i >= following and words.first[point & 0xFFFF]:
+            if continues(data, i) or i < following or not words.first[_lower_at(data, i, end, lower) & 0xFFFF]:
+                continue
+            if i == start or data[i - 1] < 0x80 or not _joins(data, _before(data, i), end, table, unspaced):
                 stop = _word_end(data, i, end, table, lower, unspaced, words)
                 counts[row] += stop > 0
                 following = max(following, stop)
-            joined = _joins(data, i, end, table, unspaced)
+
+
+@kernel
+def _before(data: Bytes, i: int) -> int:
+    """Where the character before `i` starts."""
+    i -= 1
+    while continues(data, i):
+        i -= 1
+    return i
 
 
 @kernel

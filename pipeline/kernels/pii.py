@@ -6,13 +6,14 @@ a number, "-", "A" ...) is looked at closely, by functions that read a bounded p
 
 from __future__ import annotations
 
+import string
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from pipeline.kernels.arrow import Bytes, Ints, Texts, encoded
-from pipeline.kernels.bytesets import DIGITS
+from pipeline.kernels.bytesets import DIGITS, byte_set
 from pipeline.kernels.compiled import kernel
 from pipeline.kernels.pii_addresses import email_end, email_start, ip_end
 from pipeline.kernels.pii_keys import assigned_key, capital_key, hyphen_key, private_key_end, underscore_key, web_token
@@ -23,8 +24,24 @@ from pipeline.kernels.unicode import copy_bytes
 KINDS = ("email", "ip", "phone", "card", "iban", "api_key", "private_key")
 EMAIL, IP, PHONE, CARD, IBAN, API_KEY, PRIVATE_KEY = range(7)
 
-#: The bytes that give each kind away.
-_SIGNS = ("@", "0123456789", "0123456789+(", "0123456789", "0123456789", "AJ_-=:", "-")
+_ALNUMS, _ANY = string.ascii_letters + string.digits, "".join(map(chr, range(128)))
+
+
+def _but(members: str) -> str:
+    return "".join(char for char in _ANY if char not in members)
+
+
+#: What gives personal data away: a byte, what of ASCII may stand before it, what may stand after it, and the kinds.
+_SIGNS = (
+    ("@", _ALNUMS + "_%+-", _ALNUMS, (EMAIL,)),
+    (string.digits, _but(string.digits + string.ascii_lowercase + "_.-"), string.hexdigits + ". -(", (IP, PHONE, CARD, IBAN)),
+    ("+(", _but(_ALNUMS + "_.-"), string.digits, (PHONE,)),
+    ("A", _but(_ALNUMS + "_.-"), "KSI", (API_KEY,)),
+    ("J", "y", _ALNUMS + "-_", (API_KEY,)),
+    ("_", "bkoprsu", _ALNUMS, (API_KEY,)),
+    ("-", _but(string.digits + "_.-"), _ALNUMS + "-_", (API_KEY, PRIVATE_KEY)),
+    ("=:", "yntYNT\"'` \t", "\"'`= \t>", (API_KEY,)),
+)
 #: Nothing that is found is shorter than this ("a@b.cc").
 _SHORTEST = 6
 
@@ -44,15 +61,22 @@ def find(column: Texts, kinds: Collection[str] = KINDS) -> Spans:
     for a kind that isn't known.
     """
     asked = np.zeros(len(KINDS), np.uint8)
-    signs = np.zeros(256, np.uint8)
     for kind in kinds:
-        number = {name: at for at, name in enumerate(KINDS)}[kind]
-        asked[number] = 1
-        signs[np.frombuffer(_SIGNS[number].encode(), np.uint8)] = 1
+        asked[{name: at for at, name in enumerate(KINDS)}[kind]] = 1
     most = int(column.offsets[-1] - column.offsets[0]) // _SHORTEST + 1
     found = np.empty((most, 4), np.int64)  # pages that nothing is written to take no memory
-    number = _find(column.offsets, column.data, signs, asked, found)
+    number = _find(column.offsets, column.data, _signs(asked), asked, found)
     return Spans(found[:number, 0].copy(), found[:number, 1:3].copy(), found[:number, 3].copy())
+
+
+def _signs(asked: Bytes) -> Bytes:
+    """uint8[3, 256]: a bit for each sign, where a byte is it, may stand before it and may stand after it."""
+    table = np.zeros((3, 256), np.uint8)
+    for number, (signs, before, after, kinds) in enumerate(_SIGNS):
+        for place, members in enumerate((signs if asked[list(kinds)].any() else "", before, after)):
+            table[place] |= np.uint8(1 << number) * byte_set(members)
+    table[1, 128:] = 255
+    return table
 
 
 def replace(column: Texts, spans: Spans, placeholders: Sequence[str]) -> tuple[Ints, Bytes]:
@@ -75,7 +99,11 @@ def _find(offsets: Ints, data: Bytes, signs: Bytes, asked: Bytes, found: Ints) -
         floor, end = offsets[row], offsets[row + 1]
         i = floor
         while i < end:
-            if not signs[data[np.uint64(i)]]:
+            sign = signs[0, data[np.uint64(i)]]
+            if not sign:
+                i += 1
+                continue
+            if (i > floor and not sign & signs[1, data[i - 1]]) or i + 1 == end or not sign & signs[2, data[i + 1]]:
                 i += 1
                 continue
             kind, start, stop = _at_sign(data, floor, i, end, asked)
