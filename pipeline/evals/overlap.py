@@ -20,7 +20,7 @@ class Overlap:
     """An index of the fields (questions, answers, other texts) of items; passages, which have a source, aren't looked for.
 
     A field of at least `ngram` terms is found when `min_share` and `min_overlap` of its n-grams of `ngram` terms stand in a
-    document; a shorter one, of at least `short` terms, when all of its n-grams of `short` terms do.
+    document; a shorter question, of at least `short` terms, when all of its n-grams of `short` terms do.
     """
 
     postings: Postings
@@ -43,14 +43,15 @@ class Overlap:
         min_overlap: int,
         max_items: int | None,
     ) -> Overlap:
-        fields = [(number, text) for number, item in enumerate(items) for text in _fields(item)]
-        owners, texts = np.array([number for number, _ in fields], np.int64), encoded([text for _, text in fields])
+        fields = [(number, text, asks) for number, item in enumerate(items) for text, asks in _fields(item)]
+        owners, texts = np.array([number for number, _, _ in fields], np.int64), encoded([text for _, text, _ in fields])
+        questions = np.array([asks for _, _, asks in fields], np.bool_)
         terms = terms_of(texts)
         words = np.diff(terms.offsets)
         rich = different_terms(terms) >= DIFFERENT_TERMS
         sizes = (ngram,) if short is None or short >= ngram else (ngram, short)
         # A field has n-grams of one size: the long ones don't count as short ones too.
-        chosen = [rich & ((words >= ngram) == (size == ngram)) for size in sizes]
+        chosen = [rich & (words >= ngram if size == ngram else questions & (words < ngram)) for size in sizes]
         every = [ngram_hashes(texts, size) for size in sizes]
         hashes = np.concatenate([found.hashes[keep[found.rows]] for found, keep in zip(every, chosen, strict=True)])
         rows = np.concatenate([found.rows[keep[found.rows]] for found, keep in zip(every, chosen, strict=True)]).astype(np.int64)
@@ -97,5 +98,8 @@ def runs(key: Ints, first: Ints, last: Ints, width: int, best: Ints) -> Spans:
     return Spans(key[starts] // width, first[starts], lasts, np.isin(key[starts], best))
 
 
-def _fields(item: Item) -> Iterator[str]:
-    yield from filter(None, (item.question, *item.answers, *item.others))
+def _fields(item: Item) -> Iterator[tuple[str, bool]]:
+    """The texts of an item that are looked for, and whether each is its question."""
+    if item.question:
+        yield item.question, True
+    yield from ((text, False) for text in (*item.answers, *item.others))

@@ -92,9 +92,14 @@ class QuestionAnswer:
         index = cls(postings, ngram, idf, totals, np.zeros(0), grams, words, answers, passages, min_score)
         return cls(postings, ngram, idf, totals, index._least(), grams, words, answers, passages, min_score)
 
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """The terms of its n-grams."""
+        return (self.ngram,)
+
     def look_up(self, column: Texts) -> Hits:
         """What of the items stands in each text."""
-        near = self.postings.find(column, (self.ngram,))
+        near = self.postings.find(column, self.sizes)
         row, gram = pairs(near.rows, near.grams)
         place, item = self.postings.spread(gram)
         width = max(len(self.totals), 1)

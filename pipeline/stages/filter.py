@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,9 +12,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.contracts import Verdicts
+from pipeline.contracts import Task, Verdicts
 from pipeline.errors import TokenmillError
-from pipeline.job import Job
+from pipeline.filters import decontaminate
+from pipeline.job import ROUND, Inputs, Job
 from pipeline.registry import Step, bind, stage
 from pipeline.report import Report
 from pipeline.schema import DOC, EXCERPT_CHARS, REJECT, conform, signal_field
@@ -23,7 +24,13 @@ from pipeline.schema import DOC, EXCERPT_CHARS, REJECT, conform, signal_field
 RUN_BYTES = 8 << 20
 
 
-@stage("filter", version=3, each="extract")
+def _count_first(inputs: Inputs, args: Mapping[str, Any]) -> list[Task]:
+    """One round over all parts where a step ignores n-grams that many documents of the source hold."""
+    asked = any(decontaminate.wants_counts(named.step) for named in _bound(args["steps"]))
+    return [Task(file.part, {"count": True}) for file in inputs.files("extract", "docs")] if asked and ROUND not in inputs.roles else []
+
+
+@stage("filter", version=3, each="extract", rounds=_count_first)
 def filter_documents(job: Job, *, steps: Sequence[Mapping[str, Any]] = ()) -> Report:
     """Drop and edit one part's documents by `steps`, filters in order, each {"name", "args"}.
 
@@ -32,6 +39,8 @@ def filter_documents(job: Job, *, steps: Sequence[Mapping[str, Any]] = ()) -> Re
     to nothing is dropped as "STEP:empty". A step that occurs again is called STEP_2. Counts text_bytes_in, text_bytes (of what is
     kept) and STEP.EDIT of kept documents and those later steps dropped.
     """
+    if job.task.payload.get("count"):
+        return _count(job, steps)
     part = job.own_part("extract", "docs")
     chain, report = _Chain(steps, job), Report()
     with job.parquet("docs", chain.schema) as docs, job.parquet("rejects", REJECT) as rejects:
@@ -44,6 +53,16 @@ def filter_documents(job: Job, *, steps: Sequence[Mapping[str, Any]] = ()) -> Re
             docs.write(conform(kept, chain.schema))
             rejects.write(dropped)
     return report
+
+
+def _count(job: Job, steps: Sequence[Mapping[str, Any]]) -> Report:
+    """Write {part}.ngrams: of each n-gram of the evaluations, how many documents hold it."""
+    batches = list(job.own_part("extract", "docs").batches(["text"]))
+    with job.parquet("ngrams", decontaminate.COUNTS) as sink:
+        for named in _bound(steps):
+            if decontaminate.wants_counts(named.step):
+                sink.write(decontaminate.count_ngrams(batches, named.step))
+    return Report()
 
 
 def _runs(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -74,7 +93,8 @@ class _Chain:
 
     def __init__(self, steps: Sequence[Mapping[str, Any]], job: Job) -> None:
         self._part, self._source, self._row = job.task.name, job.source, 0
-        self._steps = _bound(steps)
+        counts = [file.folder.path(file.entry.name) for file in job.inputs.files(ROUND, "ngrams")]
+        self._steps = [_counted(named, counts) for named in _bound(steps)]
         empty, _ = self(pa.RecordBatch.from_pylist([], schema=DOC), Report())
         self.schema: pa.Schema = empty.schema
 
@@ -126,6 +146,13 @@ def _bound(steps: Sequence[Mapping[str, Any]]) -> list[_Named]:
         times = 1 + sum(other.step.name == step.name for other in named)
         named.append(_Named(step.name if times == 1 else f"{step.name}_{times}", step))
     return named
+
+
+def _counted(named: _Named, counts: list[str]) -> _Named:
+    """A step that asked for counts, with the files that hold them."""
+    if not decontaminate.wants_counts(named.step):
+        return named
+    return replace(named, step=replace(named.step, args={**named.step.args, "counts": counts}))
 
 
 def _edited(batch: pa.RecordBatch, verdicts: Verdicts) -> pa.RecordBatch:

@@ -6,6 +6,7 @@ import csv
 import gzip
 import json
 import random
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import pytest
 
 from pipeline.contracts import Verdicts
 from pipeline.errors import SourceError
-from pipeline.filters.decontaminate import decontaminate
+from pipeline.filters.decontaminate import decontaminate, one_text
 from pipeline.schema import DOC
 
 
@@ -160,12 +161,12 @@ def test_published_evaluations_are_found_in_documents_and_not_in_novels(corpus: 
     with gzip.open(corpus / "evals" / "humaneval" / "HumanEval.jsonl.gz", "rt", encoding="utf-8") as file:
         human = json.loads(file.readline())
     with (corpus / "evals" / "truthfulqa" / "TruthfulQA.csv").open(encoding="utf-8", newline="") as csv_file:
-        truthful = list(csv.DictReader(csv_file))[1]
+        truthful = list(csv.DictReader(csv_file))[0]
     novels = [gzip.decompress(path.read_bytes()).decode("latin-1") for path in sorted((corpus / "books").glob("*.gz"))[1:4]]
-    planted = [around(gsm8k["question"]), f"{human['prompt']}{human['canonical_solution']}", around(truthful["Correct Answers"])]
+    planted = [around(gsm8k["question"]), f"{human['prompt']}{human['canonical_solution']}", around(truthful["Question"] + truthful["Best Answer"])]
     found = searched([*planted, *novels], *evals)
     assert found.reasons.to_pylist() == ["decontaminate:overlap"] * 3 + [None] * 3
-    assert found.signals["hit"].to_pylist()[:3] == ["gsm8k:test.jsonl:1", "humaneval:HumanEval/0", "truthfulqa:TruthfulQA.csv:3"]
+    assert found.signals["hit"].to_pylist()[:3] == ["gsm8k:test.jsonl:1", "humaneval:HumanEval/0", "truthfulqa:TruthfulQA.csv:2"]
 
 
 @pytest.mark.parametrize("separator", ["\u2028", "\u2029", "\u0085"])
@@ -176,3 +177,92 @@ def test_json_lines_end_at_newlines_alone(separator: str, tmp_path: Path) -> Non
     with open(evals, "a", encoding="utf-8") as file:
         file.write(json.dumps({"question": question}) + "\n")
     assert outcome(searched([around(question)], evals))[0][0] == "decontaminate:overlap"
+
+
+SHORT = sentence("short", 10)
+
+
+@pytest.fixture
+def quiz(tmp_path: Path) -> Path:
+    """Ten words of question, an answer of two; and an item of seven words."""
+    items = [{"question": SHORT, "answer": "yes indeed"}, {"question": sentence("seven", 7)}]
+    path = tmp_path / "quiz.jsonl"
+    path.write_text("\n".join(map(json.dumps, items)), "utf-8")
+    return path
+
+
+def test_a_short_field_is_found_when_all_of_it_stands_there(quiz: Path) -> None:
+    texts = [around(SHORT.upper()), around(" ".join(SHORT.split()[:9])), around(sentence("seven", 7))]
+    assert outcome(searched(texts, quiz)) == [
+        ("decontaminate:overlap", 3, 1.0, "quiz.jsonl:1"), (None, 2, pytest.approx(2 / 3), "quiz.jsonl:1"), (None, 0, 0.0, None),
+    ]  # fmt: skip
+    assert outcome(searched(texts, quiz, short=None)) == [(None, 0, 0.0, None)] * 3
+    assert searched(texts, quiz, short=7).reasons.to_pylist()[2] == "decontaminate:overlap"
+
+
+def test_a_short_answer_is_no_question(tmp_path: Path) -> None:
+    path = tmp_path / "exam.jsonl"
+    path.write_text(json.dumps({"question": QUESTION, "answer": SHORT}), "utf-8")
+    assert outcome(searched([around(SHORT)], path)) == [(None, 0, 0.0, None)]
+
+
+def test_what_matched_is_shown_as_it_stands_there(exam: Path) -> None:
+    disguised = QUESTION.upper().replace(" ", " - ")
+    found = searched([around(disguised), around(" ".join(QUESTION.split()[:14])), "nothing"], exam)
+    assert found.signals["matched"].to_pylist() == [disguised[:200], None, None]
+
+
+def test_a_passage_is_cut_with_what_stands_around_it(exam: Path) -> None:
+    before, after = sentence("long before", 60), sentence("long after", 60)  # 359 characters each
+    found = searched([before, QUESTION, f"{before} {QUESTION} {after}"], exam, action="cut")
+    assert found.reasons.to_pylist() == [None, "decontaminate:pieces", "decontaminate:pieces"]
+    assert found.text is not None
+    assert found.text.to_pylist() == [None] * 3
+    text = f"{before * 2} {QUESTION} {after * 2}"
+    found = searched([text], exam, action="cut")
+    assert found.text is not None
+    assert found.text.to_pylist() == [f"{text[: len(before) * 2 + 1 - 200]}\n\n{text[-(len(after) * 2 + 1 - 200) :]}"]
+    assert found.edits == {"passages": 1}
+    assert found.signals["hit"].to_pylist() == ["exam.jsonl:1"]
+
+
+@pytest.mark.parametrize(("passages", "kept"), [(9, True), (10, False)])
+def test_a_document_cut_into_too_many_pieces_goes(exam: Path, passages: int, kept: bool) -> None:
+    text = QUESTION.join(sentence(f"piece {n}", 120) for n in range(passages + 1))
+    found = searched([text], exam, action="cut")
+    assert found.reasons.to_pylist() == [None if kept else "decontaminate:pieces"]
+    assert found.edits == {"passages": passages if kept else 0}
+
+
+def test_questions_with_their_answers(quiz: Path) -> None:
+    texts = [around(f"{SHORT}? Yes, indeed"), around(SHORT), f"{SHORT} {sentence('far', 60)} yes indeed"]
+    found = searched(texts, quiz, method="qa")
+    assert outcome(found)[0] == ("decontaminate:overlap", 6, 1.0, "quiz.jsonl:1")
+    assert found.reasons.to_pylist() == ["decontaminate:overlap", None, None]
+    assert found.signals["matched"].to_pylist() == [SHORT, None, None]
+
+
+@pytest.mark.parametrize("method", ["ngrams", "qa"])
+def test_slices_batches_and_lists_of_texts_give_the_same(exam: Path, method: str) -> None:
+    told = [around(f"{QUESTION} {ANSWER}"), "", around("nothing"), f"{QUESTION}\n{ANSWER}"]
+    rows = pa.RecordBatch.from_pylist([{"id": str(n), "text": text, "source": "web"} for n, text in enumerate(told)], schema=DOC)
+    whole = outcome(decontaminate(rows, evals=[str(exam)], method=method))
+    assert [reason is None for reason, *_ in whole] == [False, True, True, False]
+    assert whole == [found for n in range(4) for found in outcome(decontaminate(rows.slice(n, 1), evals=[str(exam)], method=method))]
+    chats = pa.array([text.split("\n") for text in told], pa.list_(pa.large_string()))
+    assert one_text(chats).to_pylist() == told
+
+
+def test_an_item_in_a_language_without_spaces(tmp_path: Path) -> None:
+    question = "法律规定公民在年满十八岁以后享有选举权和被选举权"
+    path = tmp_path / "exam.jsonl"
+    path.write_text(json.dumps({"question": question}, ensure_ascii=False), "utf-8")
+    found = searched([f"今天我们来看这道题：{question}。请回答。", "今天天气很好，我们去公园散步，然后回家吃饭"], path)
+    assert found.reasons.to_pylist() == ["decontaminate:overlap", None]
+
+
+def test_accents_written_either_way_are_the_same(tmp_path: Path) -> None:
+    question = " ".join(f"{word}é" for word in sentence("accents", 20).split())
+    path = tmp_path / "exam.txt"
+    path.write_text(unicodedata.normalize("NFD", question), "utf-8")
+    assert searched([question], path).reasons.to_pylist() == ["decontaminate:overlap"]

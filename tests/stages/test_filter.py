@@ -245,3 +245,14 @@ def test_a_docs_file_says_what_its_numbers_were_held_to(tmp_path: Path) -> None:
         schema = done.folder.table(done.files("docs")[0].name).schema
         assert bounds_on(schema.field("length.words")) == [("few_words", ">=", 2), ("many_words", "<=", 9)]
         assert bounds_on(schema.field("length_2.words")) == bounds_on(schema.field("id")) == []
+
+
+@pytest.mark.parametrize(("limit", "reasons"), [(None, 4), (3, 4), (2, 1)])
+def test_ngrams_that_many_documents_of_a_source_hold_are_ignored(tmp_path: Path, limit: int | None, reasons: int) -> None:
+    evals = tmp_path / "exam.txt"
+    common, rare = (" ".join(prose(name).split()[:20]) for name in ("common", "rare"))
+    evals.write_text(f"{common}\n{rare}\n", "utf-8")
+    documents = extracted(tmp_path, common, f"{common} again", f"once more {common}", rare, "something else", parts=2)
+    done = filtered(tmp_path, documents, step("decontaminate", evals=[str(evals)], max_documents=limit))
+    assert done.report.dropped["web", "decontaminate:overlap"] == reasons
+    assert done.report.kept["web"] == 5 - reasons
