@@ -166,15 +166,13 @@ class _Lazy:
 def _run_wave(state: Run, wave: list[Stage], workers: _Lazy, watch: Watch) -> None:
     begin = time.monotonic()
     todo = [stage for stage in wave if not is_committed(state.folder.sub(stage.folder))]
-    for stage in todo:
-        _run_rounds(state, stage, workers, watch)
+    busy = {stage.key: _run_rounds(state, stage, workers, watch) for stage in todo}
     tasks = {stage.key: _tasks(state, stage) for stage in todo}
     done = {stage.key: finished_tasks(state.folder.sub(stage.folder)) for stage in todo}
     missing = [(stage, task) for stage in todo for task in tasks[stage.key] if task.name not in done[stage.key]]
     specs = [_spec(state, stage, task, state.folder.sub(stage.folder)) for stage, task in missing]
     finished = sum(len(results) for results in done.values())
     watch.begin(wave[0].step.name, len(specs) + finished, finished)
-    busy: dict[str, float] = dict.fromkeys(tasks, 0.0)
 
     def on_outcome(spec: TaskSpec, outcome: Outcome) -> None:
         done[spec.stage][spec.task.name] = outcome.result
@@ -194,31 +192,37 @@ def _run_wave(state: Run, wave: list[Stage], workers: _Lazy, watch: Watch) -> No
     watch.end([stage.key for stage in todo], [stage.key for stage in wave if stage not in todo])
 
 
-def _run_rounds(state: Run, stage: Stage, workers: _Lazy, watch: Watch) -> None:
-    """Run what has to come before the stage's own tasks, round after round; rounds that an earlier run committed are done."""
-    number = 0
+def _run_rounds(state: Run, stage: Stage, workers: _Lazy, watch: Watch) -> float:
+    """Run what has to come before the stage's own tasks, round after round; rounds that an earlier run committed are done.
+
+    Returns the seconds that the tasks took.
+    """
+    number, busy = 0, 0.0
     while tasks := round_tasks(stage.step, _inputs(state, stage)):
         number += 1
         folder = round_folder(state.folder.sub(stage.folder), number)
         if not is_committed(folder):
-            _run_round(state, stage, tasks, folder, workers, watch)
+            busy += _run_round(state, stage, tasks, folder, workers, watch)
         state.rounds[stage.key] = open_committed(folder.url)
+    return busy
 
 
-def _run_round(state: Run, stage: Stage, tasks: list[Task], folder: Folder, workers: _Lazy, watch: Watch) -> None:
-    done = finished_tasks(folder)
+def _run_round(state: Run, stage: Stage, tasks: list[Task], folder: Folder, workers: _Lazy, watch: Watch) -> float:
+    done, busy = finished_tasks(folder), []
     specs = [_spec(state, stage, task, folder) for task in tasks if task.name not in done]
     name = f"{stage.step.name} {folder.url.rpartition('/')[2]}"
     watch.begin(name, len(tasks), len(tasks) - len(specs))
 
     def on_outcome(spec: TaskSpec, outcome: Outcome) -> None:
         done[spec.task.name] = outcome.result
+        busy.append(outcome.seconds)
         watch.task(outcome.result.report, outcome.seconds)
 
     failures = workers.get().map(specs, on_outcome) if specs else []
     _stop_on(failures, state, stage.step.name, len(done))
     commit_round(folder, stage.key, stage.fingerprint, [done[task.name] for task in tasks])
     watch.end([name], [])
+    return sum(busy)
 
 
 def _stop_on(failures: list[Failed], state: Run, step: str, done: int) -> None:

@@ -25,7 +25,7 @@ from pipeline.kernels.arrow import texts
 from pipeline.kernels.shingles import fingerprints, word_hashes
 
 #: Documents of a lot, and characters of its texts, each text once. A single document may have more.
-MOST_DOCUMENTS = 1 << 21
+MOST_DOCUMENTS = 1 << 20
 MOST_CHARACTERS = 1 << 27
 
 #: Bits of a place below the component; and the lowest of them, which are those of the id.

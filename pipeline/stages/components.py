@@ -24,6 +24,7 @@ from pipeline.contracts import Task
 from pipeline.dedupe.duplicates import COMPONENTS, HUBS, LINKS, Numbering
 from pipeline.dedupe.forests import forest
 from pipeline.dedupe.keyed import SortedFiles, Spans, write_sorted
+from pipeline.dedupe.merging import merge, merges
 from pipeline.job import ROUND, Inputs, Job, PartFile
 from pipeline.registry import stage
 from pipeline.report import Report
@@ -56,12 +57,14 @@ def _tasks(inputs: Inputs, _: Mapping[str, Any]) -> list[Task]:
 
 
 def _rounds(inputs: Inputs, _: Mapping[str, Any]) -> list[Task]:
-    """Small and large stars in turn, until one task can do the rest or nothing is left to do."""
+    """Small and large stars in turn, until one task can do the rest or nothing is left to do; many files are merged before."""
     before = inputs.roles[ROUND][0].results[0].task if ROUND in inputs.roles else ""
     settled = before.startswith("large") and not inputs.roles[ROUND][0].report.counts[CHANGED]
     if settled or _fits(inputs):
         return []
-    return _spans(inputs).tasks("large" if before.startswith("small") else "small")
+    spans = _spans(inputs)
+    merging = [] if before else merges("links", _links(inputs), spans.count)
+    return merging or spans.tasks("large" if before.startswith("small") else "small")
 
 
 @stage("components", version=2, tasks=_tasks, rounds=_rounds)
@@ -71,6 +74,9 @@ def components(job: Job) -> Report:
     A task's memory is about 120 bytes for each of LINKS_PER_TASK and 20 for each of DOCUMENTS_PER_TASK, however many
     documents there are and however they hang together. Writes {task}.components, sorted by document over all tasks.
     """
+    if "merge" in job.task.payload:
+        merge(job, _links(job.inputs), "links", LINKS)
+        return Report()
     work = {"small": _small_star, "large": _large_star, "components": _join if _fits(job.inputs) else _collect}
     return work[job.task.name.rpartition("-")[0]](job)
 

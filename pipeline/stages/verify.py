@@ -61,7 +61,7 @@ def _rounds(inputs: Inputs, args: Mapping[str, Any]) -> list[Task]:
 def verify(job: Job, *, threshold: float, priority: Sequence[str], shingle_words: PositiveInt) -> Report:
     """Decide who is removed for whom. `threshold` and `priority` are those of `dedupe`, `shingle_words` that of `signatures`.
 
-    A task's memory is that of a lot: about 500 bytes for each of `lots.MOST_DOCUMENTS` and 5 for each of
+    A task's memory is that of a lot: about 1,000 bytes for each of `lots.MOST_DOCUMENTS` and 5 for each of
     `lots.MOST_CHARACTERS`, whatever the components. Writes {task}-{n}.removals and {task}.clusters.
     """
     texts = job.inputs.files("gather", "texts")

@@ -88,7 +88,7 @@ def whole(tmp_path: Path) -> tuple[dict[str, str], Stops]:
 
 def test_the_driver_runs_rounds_and_removes_them(tmp_path: Path, whole: tuple[dict[str, str], Stops]) -> None:
     files, watch = whole
-    assert {"candidates 1", "components 1", "components 2", "verify 1", "dedupe 1"} <= set(watch.waves)
+    assert {"candidates 1", "components 1", "components 2", "components 3", "verify 1", "dedupe 1"} <= set(watch.waves)
     assert not list((tmp_path / "whole").glob(f"*/{ROUNDS}"))
     assert not any(name.partition("/")[2].startswith(ROUNDS) for name in files)
     again = Stops(None)
