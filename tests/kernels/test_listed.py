@@ -14,8 +14,8 @@ from pipeline.kernels.arrow import texts
 from pipeline.kernels.listed import listed, occurrences
 from pipeline.kernels.unicode import TERM, classes, lowercase
 
-WORDS = ("bad", "bad word", "ba", "b", "É", "ÉÀ", "b@d", "$", "ß", "日本", "本", "ไทย", "straße", "😀", "the", "İ")
-PIECES = (*WORDS, "BAD", "Bad Word", "é", "éà", "ﬁ", "x", "1", "_", "-", " ", " ", " ", "\n", "e\u0301", "日", "word", "a", "\u0301", "i")
+WORDS = ("bad", "bad word", "word", "ba", "b", "É", "ÉÀ", "b@d", "$", "ß", "日本", "本", "ไทย", "straße", "😀", "the", "İ")
+PIECES = (*WORDS, "BAD", "Bad Word", "é", "éà", "ﬁ", "x", "1", "_", "-", " ", " ", " ", "\n", "e\u0301", "日", "a", "\u0301", "i")
 near_misses = st.lists(st.sampled_from(PIECES), max_size=20).map("".join)
 UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U00032fff"
 
@@ -53,6 +53,11 @@ def test_any_text_is_counted_as_its_twin_does(rows: list[str | None]) -> None:
 def test_pages_of_the_corpus_are_counted_as_their_twin_does(some_pages: list[str]) -> None:
     words = ("the", "of the", "page", "http", "s")
     assert occurrences(texts(column([*some_pages[:20]])), listed_once(words)).tolist() == [twin(page, words) for page in some_pages[:20]]
+
+
+def test_the_longest_word_goes_first() -> None:
+    rows = texts(column(["bad word, bad", "bad words"]))
+    assert occurrences(rows, listed(["bad", "word", "bad word"])).tolist() == [2, 1]
 
 
 def test_a_word_without_a_character_is_refused() -> None:
