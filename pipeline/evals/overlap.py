@@ -20,7 +20,8 @@ class Overlap:
     """An index of the fields (questions, answers, other texts) of items; passages, which have a source, aren't looked for.
 
     A field of at least `ngram` terms is found when `min_share` and `min_overlap` of its n-grams of `ngram` terms stand in a
-    document; a shorter question, of at least `short` terms, when all of its n-grams of `short` terms do.
+    document; a shorter question, of at least `short` terms, when all of its n-grams of `short` terms do; a question of fewer
+    is looked for together with each of its answers.
     """
 
     postings: Postings
@@ -43,7 +44,8 @@ class Overlap:
         min_overlap: int,
         max_items: int | None,
     ) -> Overlap:
-        fields = [(number, text, asks) for number, item in enumerate(items) for text, asks in _fields(item)]
+        few = np.diff(terms_of(encoded([item.question for item in items])).offsets) < (short or 0)
+        fields = [(number, text, asks) for number, item in enumerate(items) for text, asks in _fields(item, bool(few[number]))]
         owners, texts = np.array([number for number, _, _ in fields], np.int64), encoded([text for _, text, _ in fields])
         questions = np.array([asks for _, _, asks in fields], np.bool_)
         terms = terms_of(texts)
@@ -98,8 +100,10 @@ def runs(key: Ints, first: Ints, last: Ints, width: int, best: Ints) -> Spans:
     return Spans(key[starts] // width, first[starts], lasts, np.isin(key[starts], best))
 
 
-def _fields(item: Item) -> Iterator[tuple[str, bool]]:
-    """The texts of an item that are looked for, and whether each is its question."""
+def _fields(item: Item, few: bool) -> Iterator[tuple[str, bool]]:
+    """The texts of an item that are looked for, and whether each asks: a question of too few words does with its answer."""
     if item.question:
         yield item.question, True
+    if item.question and few:
+        yield from ((f"{item.question}\n{answer}", True) for answer in item.answers)
     yield from ((text, False) for text in (*item.answers, *item.others))

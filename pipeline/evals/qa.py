@@ -2,7 +2,8 @@
 
 The score is that of AI2's decon (github.com/allenai/decon, doc/simple-details.md and config/default.yaml), by which Olmo 3's
 data were cleaned, told again over terms in the place of cl100k tokens. N-grams that many items share are left out of the
-sums (decon weighs them little), so that the work per document has a bound.
+sums (decon weighs them little), so that the work per document has a bound; and the answer is looked for from where the
+question has first been whole, for an answer may repeat the words of the question.
 """
 
 from __future__ import annotations
@@ -143,13 +144,14 @@ class QuestionAnswer:
         best = (False, 0.0)
         runs: list[tuple[int, int]] = []
         for cluster in np.split(np.arange(len(places)), np.flatnonzero(np.diff(places) > MISSES + 1) + 1):
-            question = float(self.idf[np.unique(grams[cluster])].sum() / self.totals[item])
+            here, at = np.unique(grams[cluster], return_index=True)
+            question = float(self.idf[here].sum() / self.totals[item])
             if question < self.needed[item] - _SLACK:
                 continue
-            first, last = int(places[cluster[0]]), int(places[cluster[-1]]) + self.ngram
-            found, score, told = self._at(item, question, first, last, terms)
+            first, last, whole = places[cluster[0]], places[cluster[-1]] + self.ngram, places[cluster[at.max()]] + self.ngram
+            found, score, told = self._at(item, question, int(first), int(whole), terms)
             best = max(best, (found, score))
-            runs += [(first, last), *told] if found else []
+            runs += [(int(first), int(last)), *told] if found else []
         return best[1], best[0], runs
 
     def _at(self, item: int, question: float, first: int, last: int, terms: Hashes) -> tuple[bool, float, list[tuple[int, int]]]:

@@ -67,8 +67,8 @@ def decontaminate(
     words (13: GPT-3, Marin; 8 is common too) is found when `min_share` of its n-grams (null: any) and `min_overlap` of them
     stand in the document. GPT-3 took one n-gram for a hit, but cut the text around it; where the document goes, half of the
     field is asked for, as Marin does. An exam may quote a page of a book: `cut` keeps the book. A question of `short`
-    to `ngram` words is found when all of it stands there (8: GPT-3's least n; null: such ones aren't looked for); an answer or
-    a choice as short is often a saying, or a line of code that anyone would write.
+    to `ngram` words is found when all of it stands there (8: GPT-3's least n; null: such ones aren't looked for), one of fewer
+    words with its answer after it; an answer or choice as short is often a saying, or code that anyone would write.
 
     `qa`: AI2's decon, which cleaned Olmo 3: n-grams of a question (5) close together, its answer and passage near them, each
     weighed; the score must be `min_score` (.8), more for items of less than 50 words, all for those of up to 20.

@@ -52,6 +52,12 @@ def test_a_long_answer_counts_by_its_trigrams() -> None:
     assert found.found.tolist() == [True, False]
 
 
+def test_an_answer_may_repeat_the_question() -> None:
+    asked = words("asked", 12)
+    item = Item("exam:1", f"what is {asked}", (f"nothing is {asked}",))
+    assert scored(item, f"{item.question} {item.answers[0]}").found.tolist() == [True]
+
+
 def test_any_of_the_answers_will_do() -> None:
     item = Item("exam:1", LONG.question, ("forty two", "forty three"))
     assert scored(item, f"{LONG.question} forty three").found.tolist() == [True]

@@ -161,9 +161,13 @@ def test_published_evaluations_are_found_in_documents_and_not_in_novels(corpus: 
     with gzip.open(corpus / "evals" / "humaneval" / "HumanEval.jsonl.gz", "rt", encoding="utf-8") as file:
         human = json.loads(file.readline())
     with (corpus / "evals" / "truthfulqa" / "TruthfulQA.csv").open(encoding="utf-8", newline="") as csv_file:
-        truthful = list(csv.DictReader(csv_file))[0]
+        truthful = next(csv.DictReader(csv_file))
     novels = [gzip.decompress(path.read_bytes()).decode("latin-1") for path in sorted((corpus / "books").glob("*.gz"))[1:4]]
-    planted = [around(gsm8k["question"]), f"{human['prompt']}{human['canonical_solution']}", around(truthful["Question"] + truthful["Best Answer"])]
+    planted = [
+        around(gsm8k["question"]),
+        f"{human['prompt']}{human['canonical_solution']}",
+        around(truthful["Question"] + truthful["Best Answer"]),
+    ]
     found = searched([*planted, *novels], *evals)
     assert found.reasons.to_pylist() == ["decontaminate:overlap"] * 3 + [None] * 3
     assert found.signals["hit"].to_pylist()[:3] == ["gsm8k:test.jsonl:1", "humaneval:HumanEval/0", "truthfulqa:TruthfulQA.csv:2"]
@@ -198,6 +202,13 @@ def test_a_short_field_is_found_when_all_of_it_stands_there(quiz: Path) -> None:
     ]  # fmt: skip
     assert outcome(searched(texts, quiz, short=None)) == [(None, 0, 0.0, None)] * 3
     assert searched(texts, quiz, short=7).reasons.to_pylist()[2] == "decontaminate:overlap"
+
+
+def test_a_question_of_few_words_is_looked_for_with_its_answer(tmp_path: Path) -> None:
+    path = tmp_path / "exam.jsonl"
+    path.write_text(json.dumps({"question": sentence("few", 5), "answer": sentence("told", 4)}), "utf-8")
+    texts = [around(f"{sentence('few', 5)}: {sentence('told', 4)}"), around(sentence("few", 5)), around(sentence("told", 4))]
+    assert searched(texts, path).reasons.to_pylist() == ["decontaminate:overlap", None, None]
 
 
 def test_a_short_answer_is_no_question(tmp_path: Path) -> None:
