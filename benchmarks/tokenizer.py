@@ -1,11 +1,12 @@
-"""Encoding: ours beside `tokenizers` and tiktoken, with one vocabulary, on the same documents, one core each.
+"""Training and encoding: ours beside `tokenizers` and tiktoken, with one vocabulary, on the same documents, one core each.
 
     python -m benchmarks.tokenizer [--files 'texts/*.txt.gz' ...] [--megabytes 8] [--vocab-size 16384] [--repeats 3] [--json]
 
 Without `--files` (text files, perhaps gzipped) the documents are the modules of Python's standard library. The vocabulary is
-trained on them first. Each way turns texts into ids: ours an Arrow column into one array, the others a list of strings into
-lists. `unequal` counts the documents whose ids are not those of `tokenizers`. The last results are about one word of many
-letters, where nothing but the cost of merging shows.
+trained on them first, by us from counts, by `tokenizers` from the texts: both must come to the same file. Memory is what ours
+takes at most beside the counts, for each different piece. Each way of encoding turns texts into ids: ours an Arrow column
+into one array, the others a list of strings into lists. `unequal` counts the documents whose ids are not those of `tokenizers`.
+The last results are about one word of many letters, where nothing but the cost of merging shows.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import random
 import sys
 import sysconfig
 import time
+import tracemalloc
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -28,11 +30,13 @@ import fsspec
 import numpy as np
 import pyarrow as pa
 import tiktoken
-from tokenizers import Tokenizer
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
+from tokenizer.counts import count
 from tokenizer.encode import Encoder
-from tokenizer.splits import gpt4_pattern
-from tokenizer.train import train
+from tokenizer.special import Specials
+from tokenizer.splits import gpt4_pattern, pre_tokenizer
+from tokenizer.train import train, train_on_counts
 from tokenizer.vocabulary import Vocabulary
 
 DIGITS = 2
@@ -50,6 +54,51 @@ class Result:
     seconds: float
     megabytes_per_second: float
     unequal: int
+
+
+@dataclass(frozen=True)
+class Training:
+    """Seconds of training a vocabulary: ours to count and to merge, the library's altogether; and our memory."""
+
+    pieces: int
+    different_pieces: int
+    counting_seconds: float
+    merging_seconds: float
+    library_seconds: float
+    bytes_per_different_piece: float
+    same_file: bool
+
+
+def trainings(texts: list[str], vocab_size: int) -> tuple[bytes, Training]:
+    """Train both ways; the content of our tokenizer.json."""
+    train(texts[:1], vocab_size=300, digits=DIGITS)  # compiles what is compiled
+    start = time.perf_counter()
+    counted = count(texts, digits=DIGITS)
+    counting = time.perf_counter() - start
+    merging, content = _timed(lambda: train_on_counts(counted, vocab_size=vocab_size, digits=DIGITS))
+    library, reference = _timed(lambda: library_trained(texts, vocab_size))
+    tracemalloc.start()
+    train_on_counts(counted, vocab_size=vocab_size, digits=DIGITS)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    different = len(counted.counts)
+    return content, Training(int(counted.counts.sum()), different, counting, merging, library, peak / different, content == reference)
+
+
+def library_trained(texts: list[str], vocab_size: int) -> bytes:
+    """What the library's own trainer makes of the texts with the same settings."""
+    made = Tokenizer(models.BPE())
+    made.pre_tokenizer, made.decoder = pre_tokenizer("gpt4", DIGITS), decoders.ByteLevel()
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    settings = {"special_tokens": Specials().tokens(), "initial_alphabet": alphabet, "min_frequency": 2, "show_progress": False}
+    made.train_from_iterator(texts, trainers.BpeTrainer(vocab_size=vocab_size, **settings))
+    return (str(made.to_str(pretty=True)) + "\n").encode()
+
+
+def _timed(run: Callable[[], bytes]) -> tuple[float, bytes]:
+    start = time.perf_counter()
+    found = run()
+    return time.perf_counter() - start, found
 
 
 def ways(content: bytes) -> dict[str, Callable[[list[str]], Callable[[], object]]]:
@@ -121,6 +170,12 @@ def _read(paths: Sequence[str]) -> Iterator[str]:
                 continue
 
 
+def trained(found: Training) -> str:
+    ours = f"counting {found.counting_seconds:.2f} s, merging {found.merging_seconds:.2f} s"
+    pieces = f"{found.different_pieces:,} different pieces of {found.pieces:,}, {found.bytes_per_different_piece:.0f} bytes of memory each"
+    return f"training: {ours}; tokenizers {found.library_seconds:.2f} s; {'the same file' if found.same_file else 'ANOTHER FILE'}; {pieces}"
+
+
 def table(results: Sequence[Result]) -> str:
     rows = [f"{'documents':<28}{'by':<14}{'MB/s':>8}{'unequal':>9}"]
     rows += [f"{r.documents:<28}{r.by:<14}{r.megabytes_per_second:>8.2f}{r.unequal:>9}" for r in results]
@@ -136,18 +191,17 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args(argv)
     texts = documents(options.files, options.megabytes)
-    start = time.perf_counter()
-    content = train(texts, vocab_size=options.vocab_size, digits=DIGITS)
-    training = time.perf_counter() - start
+    content, training = trainings(texts, options.vocab_size)
     word = "".join(random.Random("word").choices("etaoinshrdlu", k=WORD_LETTERS))
     results = measure(content, "texts", texts, options.repeats)
     results += measure(content, f"a word of {WORD_LETTERS:,} letters", [word], 1)
     megabytes = sum(len(text.encode()) for text in texts) / 1e6
-    facts = {"documents": len(texts), "megabytes": megabytes, "vocab_size": options.vocab_size, "training_seconds": training}
+    facts = {"documents": len(texts), "megabytes": megabytes, "vocab_size": options.vocab_size, "training": asdict(training)}
     if options.json:
         print(json.dumps({**facts, "results": [asdict(result) for result in results]}, indent=1))
     else:
-        print(f"{len(texts):,} documents, {megabytes:.1f} MB; {options.vocab_size:,} ids trained on them in {training:.1f} s; one core")
+        print(f"{len(texts):,} documents, {megabytes:.1f} MB, {options.vocab_size:,} ids; one core")
+        print(trained(training))
         print(table(results))
     return 0
 

@@ -74,9 +74,10 @@ def tokenizer(
         settings = config(specials, Vocabulary.parse(content))
     training, held_out = _shown(job, held_out=False), _shown(job, held_out=True)
     plain = train_reference(training.column("text").to_pylist(), vocab_size, specials.tokens()) if reference and not file else None
-    facts |= {"sampled_bytes": sum(_sampled(job).values()), **_evaluation(content, plain, training, held_out)}
-    for source, size in _sampled(job).items():
-        facts["sources"].setdefault(source, {})["trained_on_bytes"] = size
+    sampled = _sampled(job)
+    facts |= {"sampled_bytes": sum(sampled.values()), **_evaluation(content, plain, training, held_out)}
+    for source, numbers in facts["sources"].items():
+        numbers["trained_on_bytes"] = sampled.get(source, 0)
     for name, data in ((FILE, content), (CONFIG, settings), ("tokenizer.evaluation.json", _json(facts))):
         with job.create(name) as out:
             out.write(data)

@@ -86,3 +86,4 @@ def test_table_sets_the_reference_beside_each_group(measure: Measure) -> None:
     assert list(found) == ["code", "web"]
     assert found["web"]["reference_bytes_per_token"] == other.groups["web"].to_json()["bytes_per_token"]
     assert "reference_bytes_per_token" not in table(measure, None)["web"]
+    assert {name: numbers["unused_tokens"] for name, numbers in found.items()} == {"code": 3, "web": 1}
