@@ -216,8 +216,9 @@ class _Sorted:
 
     def _read_numbers(self, group: int) -> np.ndarray:
         with _naming(self.file):
-            found: np.ndarray = self._parquet.read_row_group(group, columns=[self._parquet.schema_arrow.names[0]]).column(0).to_numpy()
-        return found
+            found = self._parquet.read_row_group(group, columns=self._parquet.schema_arrow.names[:1], use_threads=False)
+        numbers: np.ndarray = found.column(0).to_numpy()
+        return numbers
 
     def take(self, start: int, stop: int, columns: list[str] | None) -> pa.Table:
         """The rows from place `start` to `stop`."""
@@ -225,7 +226,7 @@ class _Sorted:
         after = int(np.searchsorted(self.starts, stop, "left"))
         groups = range(first, after) if start < stop else range(0)
         with _naming(self.file):
-            found = self._parquet.read_row_groups(list(groups), columns=columns)
+            found = self._parquet.read_row_groups(list(groups), columns=columns, use_threads=False)
         return found.slice(start - int(self.starts[first]), stop - start) if groups else found
 
 

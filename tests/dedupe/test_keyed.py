@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -47,9 +48,9 @@ def test_only_the_row_groups_of_a_range_are_read(tmp_path: Path, monkeypatch: py
     read: list[list[int]] = []
     whole = pq.ParquetFile.read_row_groups
 
-    def noted(self: pq.ParquetFile, groups: list[int], columns: list[str] | None) -> pa.Table:
+    def noted(self: pq.ParquetFile, groups: list[int], **keys: Any) -> pa.Table:
         read.append(groups)
-        return whole(self, groups, columns)
+        return whole(self, groups, **keys)
 
     monkeypatch.setattr(pq.ParquetFile, "read_row_groups", noted)
     assert read_range([file], SCHEMA, 5000, 5009).column("key").to_pylist() == list(range(5000, 5010))
