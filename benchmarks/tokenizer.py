@@ -23,6 +23,7 @@ import tracemalloc
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TypeVar
 
 os.environ["TOKENIZERS_PARALLELISM"] = "false"  # before the library starts its threads
 
@@ -43,6 +44,7 @@ DIGITS = 2
 WORD_LETTERS = 200_000
 
 Ids = list[list[int]]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Training:
-    """Seconds of training a vocabulary: ours to count and to merge, the library's altogether; and our memory."""
+    """Core seconds of training a vocabulary: ours to count and to merge, the library's altogether; and our memory."""
 
     pieces: int
     different_pieces: int
@@ -72,11 +74,9 @@ class Training:
 def trainings(texts: list[str], vocab_size: int) -> tuple[bytes, Training]:
     """Train both ways; the content of our tokenizer.json."""
     train(texts[:1], vocab_size=300, digits=DIGITS)  # compiles what is compiled
-    start = time.perf_counter()
-    counted = count(texts, digits=DIGITS)
-    counting = time.perf_counter() - start
-    merging, content = _timed(lambda: train_on_counts(counted, vocab_size=vocab_size, digits=DIGITS))
-    library, reference = _timed(lambda: library_trained(texts, vocab_size))
+    counting, counted = _core_seconds(lambda: count(texts, digits=DIGITS))
+    merging, content = _core_seconds(lambda: train_on_counts(counted, vocab_size=vocab_size, digits=DIGITS))
+    library, reference = _core_seconds(lambda: library_trained(texts, vocab_size))
     tracemalloc.start()
     train_on_counts(counted, vocab_size=vocab_size, digits=DIGITS)
     peak = tracemalloc.get_traced_memory()[1]
@@ -95,10 +95,10 @@ def library_trained(texts: list[str], vocab_size: int) -> bytes:
     return (str(made.to_str(pretty=True)) + "\n").encode()
 
 
-def _timed(run: Callable[[], bytes]) -> tuple[float, bytes]:
-    start = time.perf_counter()
+def _core_seconds(run: Callable[[], T]) -> tuple[float, T]:
+    start = time.process_time()
     found = run()
-    return time.perf_counter() - start, found
+    return time.process_time() - start, found
 
 
 def ways(content: bytes) -> dict[str, Callable[[list[str]], Callable[[], object]]]:

@@ -2,7 +2,11 @@
 
 vocabulary  what a tokenizer.json holds, and its fingerprint
 special     special tokens, chat template, tokenizer_config.json
-train       texts to a tokenizer.json, the same bytes every time
+excerpts    which excerpts of documents make the sample
+splits      what texts are split into before anything is merged
+counts      pieces and how often each occurs, over all parts
+train       counts to a tokenizer.json, the same bytes every time
 encode      columns of texts to ids: those of the `tokenizers` library, faster
+infilling   documents told for fill-in-the-middle
 evaluate    bytes per token, tokens per word, round trips, entries never used
 """

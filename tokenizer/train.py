@@ -2,7 +2,7 @@
 
 The merges are those that the `tokenizers` library makes of the same texts (tests hold us to that), but the library wants the texts in
 memory and counts pairs in 32 bits. Here only the different pieces are held, with counts of 64 bits. Training takes up to
-400 bytes of memory for each of them; the result depends on how often each occurs and on nothing else.
+500 bytes of memory for each of them; the result depends on how often each occurs and on nothing else.
 """
 
 from __future__ import annotations

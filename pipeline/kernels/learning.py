@@ -34,8 +34,12 @@ _DONE, _PAIRS, _NODES, _QUEUE, _MERGES, _TOKENS = 0, 1, 2, 3, 4, 5
 _PAIR, _COUNT, _LIST, _NEXT = 0, 1, 2, 3
 #: Columns of an item of the queue: a pair, its count when that was last looked at, the list of its pieces.
 _WORDS = 2
-#: Places in the state.
-_WORD, _LEFT, _RIGHT, _NEW, _TODO, _OPENED, _OPEN, _FREE, _FREED, _USED, _KNOWN, _QUEUED, _MERGED = range(13)
+#: Places in the state. Of the work: pieces whose pairs are counted, merges made; of a round: the pair, what it becomes, the list
+#: of pieces left to do; the first of the rows it has opened, and how many; of the tables: the first of the free nodes, how
+#: many, how many nodes were ever used, pairs in the table, items in the queue.
+_COUNTED, _MERGED = 0, 1
+_LEFT, _RIGHT, _NEW, _TODO, _OPENED, _OPEN = 2, 3, 4, 5, 6, 7
+_FREE, _FREED, _USED, _KNOWN, _QUEUED = 8, 9, 10, 11, 12
 #: Rows that tables have at first.
 _ROOM = 1 << 14
 _NONE = -1
@@ -73,8 +77,9 @@ def learn(words: Words, tokens: Strings, vocab_size: int, min_frequency: int) ->
     """
     state = np.zeros(13, np.int64)
     state[[_TODO, _OPENED, _FREE]] = _NONE
-    pairs, nodes = np.full((_ROOM, 4), _NONE, np.int64), np.empty((int(words.lengths.sum()), 2), np.int32)
-    work = _Work(pairs, nodes, np.empty((_ROOM, 3), np.int64), np.empty((_ROOM, 2), np.int32), tokens, state)
+    pairs, queue = np.full((_ROOM, 4), _NONE, np.int64), np.empty((_ROOM, 3), np.int64)
+    nodes = _longer(np.empty((0, 2), np.int32), int(words.lengths.sum()))
+    work = _Work(pairs, nodes, queue, np.empty((_ROOM, 2), np.int32), tokens, state)
     while lacking := _learn(words, work, vocab_size, min_frequency):
         work = _roomier(work, lacking)
     return work.tokens, work.merges[: state[_MERGED]].copy()
@@ -106,12 +111,12 @@ def _longer(array: np.ndarray, length: int) -> np.ndarray:
 def _learn(words: Words, work: _Work, vocab_size: int, min_frequency: int) -> int:
     """Go on until all is done, or until there is no room: then what there is none of."""
     state = work.state
-    while state[_WORD] < len(words.lengths):  # the first round: every pair is new
-        lacking = _lacking(work, words.lengths[state[_WORD]])
+    while state[_COUNTED] < len(words.lengths):  # the first round: every pair is new
+        lacking = _lacking(work, words.lengths[state[_COUNTED]])
         if lacking:
             return lacking
-        _count(words, state[_WORD], work)
-        state[_WORD] += 1
+        _count(words, state[_COUNTED], work)
+        state[_COUNTED] += 1
     while True:
         while state[_TODO] != _NONE:
             lacking = _lacking(work, words.lengths[work.nodes[state[_TODO], 0]])

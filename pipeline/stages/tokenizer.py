@@ -54,11 +54,11 @@ def tokenizer(
     counts special tokens; up to 65536, ids take two bytes in the shards. `file` is a tokenizer.json to use instead, with its
     tokenizer_config.json if there is one; without, it must have `eos_token`.
 
-    Memory follows from the number of different pieces, up to 400 bytes for each, not from `sample_bytes`. Beyond `max_pieces`
-    (8 GB) the rarest are left out, and the evaluation says so. What is shown of the sample, 0.2 GB at most, is in memory too.
+    Memory follows from the number of different pieces, up to 500 bytes for each, not from `sample_bytes`. Beyond `max_pieces`
+    (10 GB) the rarest are left out, and the evaluation says so. The library trains the reference on 128 MiB at most.
 
     Writes tokenizer.json, tokenizer_config.json, and tokenizer.evaluation.json: by source and language, beside a `reference`
-    vocabulary of the same size that `ByteLevelBPETokenizer` makes, with its defaults, of the excerpts that are shown.
+    vocabulary of the same size that `ByteLevelBPETokenizer` makes, with its defaults, of what is kept of the sample as text.
     """
     specials = Specials(eos_token, bos_token, pad_token, tuple(chat_roles), chat_end, reserved)
     facts: dict[str, Any] = {"kind": "the user's own", "vocab_size_asked": vocab_size}

@@ -93,7 +93,9 @@ def test_of_too_many_pieces_the_rarest_go(tmp_path: object, monkeypatch: pytest.
 
 
 def test_counts_are_64_bits_wide(tmp_path: object) -> None:
-    rows = pa.record_batch([pa.array([7], pa.uint64()), pa.array([b"ab"], pa.large_binary()), pa.array([1 << 33])], schema=PIECES)
+    rows = pa.record_batch(
+        [pa.array([(1 << 64) - 1], pa.uint64()), pa.array([b"ab"], pa.large_binary()), pa.array([1 << 33])], schema=PIECES
+    )
     found, _ = put_together([part(Folder(str(tmp_path)), f"web-0000{n}", rows) for n in range(3)], 10)
     assert as_dict(found) == {b"ab": 3 << 33}
 
