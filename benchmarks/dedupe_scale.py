@@ -58,6 +58,7 @@ class Measured:
     tasks: dict[str, int] = field(default_factory=dict)
     disk: dict[str, float] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
+    driver: float = 0.0
 
 
 def vocabulary() -> np.ndarray:
@@ -193,6 +194,7 @@ def measure(count: int, batches: Iterator[np.ndarray], out: Path, workers: int, 
     texts = stages.run("gather", {"filter": docs, "signatures": signed, "components": joined})
     judged = stages.run("verify", {"gather": texts}, **LIKENESS, shingle_words=5)
     decided = stages.run("dedupe", {"signatures": signed, "verify": judged}, **LIKENESS, override_guard=True)
+    measured.driver = _peak(0)
     measured.counts = {
         "kept": decided.report.kept["web"],
         **{reason: number for (_, reason), number in decided.report.dropped.items()},
@@ -213,7 +215,7 @@ def table(runs: Sequence[Measured]) -> str:
             lines.append(f"{name:<12} {seconds:>9.1f} {facts}")
         total = sum(run.seconds.values())
         lines.append(f"{'all':<12} {total:>9.1f} {'':>13} {max(run.peak.values()):>8,.0f} {sum(run.disk.values()):>9,.1f}")
-        lines.append(f"{run.documents / total:,.0f} documents/s, {run.megabytes / total:,.1f} MB/s")
+        lines.append(f"{run.documents / total:,.0f} documents/s, {run.megabytes / total:,.1f} MB/s; the driver's peak {run.driver:,.0f} MB")
     return "\n".join(lines)
 
 

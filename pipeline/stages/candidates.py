@@ -18,7 +18,7 @@ from pipeline.registry import stage
 from pipeline.report import Report
 
 #: Keys that a task looks at, and the most that it holds; their number changes nothing but memory.
-KEYS_PER_TASK = 1 << 24
+KEYS_PER_TASK = 1 << 23
 
 Ints = np.ndarray
 
@@ -40,7 +40,7 @@ def candidates(job: Job) -> Report:
     """Link the documents that share a band's key: each to the smallest one under it, so a bucket of n makes n - 1 links.
 
     Links are reduced to forests, at most one link to a document, before they are written, one file for each KEYS_PER_TASK
-    keys. A task's memory is about 120 bytes for each of these, however many documents a bucket has.
+    keys. A task's memory is at most 200 bytes for each of these, however many documents a bucket has.
     Writes {task}-{n}.links.
     """
     numbering = Numbering.of(job.inputs)

@@ -30,7 +30,7 @@ from pipeline.registry import stage
 from pipeline.report import Report
 
 #: Links that a task holds, and documents of its span; their numbers change nothing but memory.
-LINKS_PER_TASK = 1 << 24
+LINKS_PER_TASK = 1 << 23
 DOCUMENTS_PER_TASK = 1 << 24
 #: What a large star counts: links that it has changed, or that a small star would.
 CHANGED = ("components", "changed")
@@ -71,7 +71,7 @@ def _rounds(inputs: Inputs, _: Mapping[str, Any]) -> list[Task]:
 def components(job: Job) -> Report:
     """Join the forests of all ranges of keys: by union-find in one task, or by rounds of small and large stars.
 
-    A task's memory is about 120 bytes for each of LINKS_PER_TASK and 20 for each of DOCUMENTS_PER_TASK, however many
+    A task's memory is at most 200 bytes for each of LINKS_PER_TASK and 20 for each of DOCUMENTS_PER_TASK, however many
     documents there are and however they hang together. Writes {task}.components, sorted by document over all tasks.
     """
     if "merge" in job.task.payload:

@@ -41,6 +41,21 @@ def test_places_keep_components_apart_and_like_texts_near() -> None:
         places(np.array([1 << 40]), np.array([7], np.uint32), ids(1))
 
 
+@pytest.mark.parametrize(
+    ("lot", "divided", "by_id", "middle"),
+    [
+        (Lot(0, LAST_KEY), False, False, 1 << 63),
+        (Lot(0, (3 << 24) - 1), False, False, 1 << 24),
+        (Lot(5 << 24, (6 << 24) - 1), False, False, (5 << 24) + (1 << 23)),
+        (Lot(256, 511), True, False, 384),
+        (Lot(256, 383), True, True, 320),
+    ],
+)
+def test_a_lot_knows_what_it_is_and_how_to_halve(lot: Lot, divided: bool, by_id: bool, middle: int) -> None:
+    assert (lot.divided, lot.by_id) == (divided, by_id)
+    assert lot.halves() == (Lot(lot.first, middle - 1), Lot(middle, lot.last))
+
+
 def test_components_are_divided_only_when_they_alone_are_too_much(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Forty components of a document each fit by ten; one of forty documents doesn't, and is halved by MinHash."""
     monkeypatch.setattr(lots, "MOST_DOCUMENTS", 10)
