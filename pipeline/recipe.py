@@ -6,9 +6,6 @@ filtered, the settings of the stages, and profiles that say where the bytes come
 
 from __future__ import annotations
 
-import inspect
-import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path as FilePath
@@ -16,9 +13,10 @@ from typing import Any
 
 from pipeline import registry
 from pipeline.errors import Mistake, RecipeError
+from pipeline.fields import Fields
 from pipeline.located import Located, Path
 from pipeline.profiles import choose
-from pipeline.registry import Step, did_you_mean
+from pipeline.registry import Step
 
 #: Stages whose arguments a recipe may set at its top level, under the stage's own name.
 SETTINGS = ("signatures", "dedupe", "quality_model", "tokenizer", "tokenize", "mix", "pack")
@@ -115,11 +113,8 @@ def parse_recipe(
     return recipe
 
 
-class _Parser:
+class _Parser(Fields):
     """Walks a located recipe; notes each mistake and goes on with a default, so that all are found."""
-
-    def __init__(self, doc: Located) -> None:
-        self.doc = doc
 
     def recipe(self, profile: str) -> Recipe:
         top = self.doc.value
@@ -222,61 +217,6 @@ class _Parser:
         for key, message in mistakes:
             self.doc.mistake((*path, *key.split(".")) if key else path, message)
         return step if not mistakes else None
-
-    def known(self, path: Path, keys: Sequence[str]) -> None:
-        for key in self.mapping(path):
-            if key not in keys:
-                self.doc.mistake((*path, key), f"unknown key{did_you_mean(key, list(keys))}")
-
-    def mapping(self, path: Path) -> dict[str, Any]:
-        value = self.at(path)
-        if value is not None and not isinstance(value, dict):
-            self.doc.mistake(path, f"expected a mapping of keys (got {value!r})")
-        return value if isinstance(value, dict) else {}
-
-    def sequence(self, path: Path) -> list[Any]:
-        value = self.at(path)
-        if value is not None and not isinstance(value, list):
-            self.doc.mistake(path, f"expected a list (got {value!r})")
-        return value if isinstance(value, list) else []
-
-    def number(self, path: Path, default: float, quiet: bool = False) -> float:
-        value = self.at(path)
-        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
-            return value
-        if value is not None and not quiet:
-            self.doc.mistake(path, f"expected a number (got {value!r})")
-        return default
-
-    def whole(self, path: Path, default: int, least: int = 0) -> int:
-        value = self.number(path, default)
-        if not math.isfinite(value) or value != int(value) or value < least:
-            self.doc.mistake(path, f"expected a whole number of at least {least} (got {value!r})")
-            return default
-        return int(value)
-
-    def name(self, path: Path) -> str:
-        value = self.text(path, required=True)
-        if value and not re.fullmatch(r"[A-Za-z0-9][\w.-]*", value):
-            self.doc.mistake(path, f"{value!r} names a folder: letters, digits, _, - and . alone")
-        return value
-
-    def text(self, path: Path, required: bool = False) -> str:
-        value = self.at(path)
-        if value is None and required:
-            self.doc.mistake(path, "the key is missing")
-        elif value is not None and not isinstance(value, str):
-            self.doc.mistake(path, f"expected a text (got {value!r})")
-        return inspect.cleandoc(value) if isinstance(value, str) else ""
-
-    def at(self, path: Path) -> Any:
-        value = self.doc.value
-        for key in path:
-            if isinstance(value, list):
-                value = value[int(key)]
-            else:
-                value = value.get(key) if isinstance(value, dict) else None
-        return value
 
 
 def _with_filter(source: Source, step: Step) -> Source:

@@ -29,7 +29,7 @@ LADDER: tuple[tuple[str, ...], ...] = (
         "pipeline.compat",
     ),
     ("pipeline.stages",),
-    ("pipeline.profiles",),
+    ("pipeline.profiles", "pipeline.fields"),
     ("pipeline.recipe",),
     ("pipeline.download",),
     ("pipeline.plan", "pipeline.estimate"),
