@@ -168,16 +168,21 @@ class SortedFiles:
 
         The rows of one number come in several portions only when they alone are more.
         """
+        for low, high in self.ranges(first, last, most):
+            if self.count(low, high) <= most:
+                yield self.read(low, high)
+            else:
+                yield from self.pieces(low, high, most)
+
+    def ranges(self, first: int, last: int, most: int) -> Iterator[tuple[int, int]]:
+        """A range in smaller ones that have rows, ascending: so many at most, or those of one number."""
         count = self.count(first, last)
-        if count <= most:
-            if count:
-                yield self.read(first, last)
-        elif first == last:
-            yield from self.pieces(first, last, most)
-        else:
+        if count and (count <= most or first == last):
+            yield first, last
+        elif count:
             middle = (first + last + 1) // 2
-            yield from self.portions(first, middle - 1, most)
-            yield from self.portions(middle, last, most)
+            yield from self.ranges(first, middle - 1, most)
+            yield from self.ranges(middle, last, most)
 
     def _shaped(self, file: _Sorted, table: pa.Table) -> pa.Table:
         return self._shape(file.file, table) if self._shape else table
@@ -227,7 +232,10 @@ class _Sorted:
         groups = range(first, after) if start < stop else range(0)
         with _naming(self.file):
             found = self._parquet.read_row_groups(list(groups), columns=columns, use_threads=False)
-        return found.slice(start - int(self.starts[first]), stop - start) if groups else found
+        if not groups or len(found) == stop - start:
+            return found
+        rows = np.arange(start, stop) - int(self.starts[first])
+        return found.take(pa.array(rows))  # a slice would hold on to the row groups that it is cut from
 
 
 @contextmanager
