@@ -18,9 +18,9 @@ from pipeline.kernels.arrow import texts
 
 Gram = tuple[str, ...]
 
-TEXT = st.lists(st.sampled_from(["a", "B", "c", "d", "é,", "東", "\n"]), max_size=14).map(" ".join)
-ITEMS = st.lists(st.builds(Item, st.just("x"), TEXT, st.tuples(TEXT), st.just(""), st.tuples(TEXT)), max_size=5)
-NGRAM, SHORT, SHARE, MAX_ITEMS = 4, 2, 0.5, 2
+TEXT = st.lists(st.sampled_from(["a", "B", "c", "d", "é,", "東", "g", "h"]), min_size=2, max_size=12).map(" ".join)
+ITEMS = st.lists(st.builds(Item, st.just("x"), TEXT, st.tuples(TEXT), st.just(""), st.tuples(TEXT)), min_size=1, max_size=4)
+NGRAM, SHORT, SHARE, MAX_ITEMS = 6, 2, 0.5, 2
 
 
 def fields_of(items: Sequence[Item]) -> list[tuple[int, set[Gram], float]]:
@@ -41,8 +41,10 @@ def fields_of(items: Sequence[Item]) -> list[tuple[int, set[Gram], float]]:
     return [(number, {gram for gram in grams if len(holders[gram]) <= MAX_ITEMS}, bound) for number, grams, bound in out]
 
 
-@given(ITEMS, st.lists(TEXT, max_size=4))
-def test_shares_are_those_of_brute_force(items: list[Item], documents: list[str]) -> None:
+@given(ITEMS, st.lists(st.lists(st.integers(0, 20), min_size=1, max_size=3), max_size=4), TEXT)
+def test_shares_are_those_of_brute_force(items: list[Item], chosen: list[list[int]], between: str) -> None:
+    pieces = [text for item in items for text in (item.question, *item.answers, *item.others)] or [between]
+    documents = [f" {between} ".join(pieces[number % len(pieces)] for number in numbers) for numbers in chosen]
     index = Overlap.of(items, np.zeros(0, np.uint64), ngram=NGRAM, short=SHORT, min_share=SHARE, min_overlap=1, max_items=MAX_ITEMS)
     hits = index.look_up(texts(column([*documents])))
     fields = fields_of(items)
