@@ -94,7 +94,7 @@ def plan_pool(streams: Sequence[Stream], tokens: int | None, shard_tokens: int) 
     largest, scarcest = largest_total({stream.source: stream.capacity for stream in streams}, shares)
     total = largest if tokens is None else tokens
     if total > largest or (tokens is None and not largest):
-        raise InfeasibleMix(_shortage(streams, shares, tokens, largest, scarcest))
+        raise InfeasibleMix(shortage(streams, shares, tokens, largest, scarcest))
     quota = quotas(total, shares)
     taken = tuple(replace(stream, share=float(shares[stream.source]), quota=quota[stream.source]) for stream in streams)
     return Pool(total, shard_count(total, shard_tokens), scarcest if tokens is None else "tokens", taken)
@@ -130,7 +130,8 @@ def largest_total(capacities: Mapping[str, int], shares: Mapping[str, Fraction])
     return min(bounds)
 
 
-def _shortage(streams: Sequence[Stream], shares: Mapping[str, Fraction], tokens: int | None, largest: int, scarcest: str) -> str:
+def shortage(streams: Sequence[Stream], shares: Mapping[str, Fraction], tokens: int | None, largest: int, scarcest: str) -> str:
+    """Which streams are short of what a total of `tokens` asks of them, what would help, and what total is feasible."""
     wanted = 1 if tokens is None else tokens
     need = {stream.source: math.ceil(shares[stream.source] * wanted) for stream in streams}
     lines = [f"a mix of {wanted:,} tokens can't be made:" if tokens else "no mix can be made:"]

@@ -37,6 +37,8 @@ LADDER: tuple[tuple[str, ...], ...] = (
     ("pipeline.cluster", "pipeline.progress"),
     ("pipeline.runfiles",),
     ("pipeline.evidence",),
+    ("pipeline.waves",),
+    ("pipeline.gates",),
     ("pipeline.run", "pipeline.explain", "pipeline.rejects", "pipeline.verify", "dashboards"),
     ("pipeline.cli",),
     ("pipeline.__main__",),

@@ -12,7 +12,8 @@ from pipeline.cli.report import write_report
 from pipeline.errors import TokenmillError
 from pipeline.progress import Lines, Silent
 from pipeline.recipe import Recipe
-from pipeline.run import Options, Run, run, run_facts
+from pipeline.run import Options, run, run_facts
+from pipeline.waves import Run
 
 
 def run_here(recipe: Recipe, options: Options, as_json: bool) -> Run:

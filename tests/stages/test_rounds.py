@@ -19,9 +19,9 @@ from pipeline.progress import Silent
 from pipeline.recipe import Recipe
 from pipeline.registry import bind
 from pipeline.report import Report
-from pipeline.run import Options, Run, StageRun, _Lazy, _run_wave
 from pipeline.stages import candidates, components
 from pipeline.storage import Folder
+from pipeline.waves import Run, StageRun, Workers, run_wave
 
 LIKENESS = {"threshold": 0.6, "priority": []}
 #: The stages of dedupe: what each reads, and its arguments.
@@ -73,10 +73,10 @@ def drive(folder: Path, watch: Stops) -> dict[str, str]:
     docs = committed_docs(out.sub("filter"), documents())
     state = Run(Plan(cast("Recipe", SimpleNamespace(seed=0))), out, cast("Lock", None), "")
     state.stages["filter"] = StageRun(Stage("filter", bind("stage", "filter", {})[0], None, {}, ""), docs, ran=False)
-    with _Lazy(Options(local=True)) as workers:
+    with Workers(None, local=True) as workers:
         for name, (reads, args) in STAGES.items():
             step = bind("stage", name, args)[0]
-            _run_wave(state, [Stage(name, step, None, {role: (role,) for role in reads}, "0" * 12)], workers, watch)
+            run_wave(state, [Stage(name, step, None, {role: (role,) for role in reads}, "0" * 12)], workers, watch)
     return {f"{key}/{entry.name}": entry.sha256 for key, run in state.stages.items() for entry in run.committed.files()}
 
 
