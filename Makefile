@@ -37,8 +37,11 @@ status inspect report verify: $(venv)/.base
 rejects: $(venv)/.base
 	@$(bin)/tokenmill rejects $(common) $(foreach key,source stage reason,$(if $($(key)),--$(key) $($(key)))) $(if $(n),-n $(n))
 
+# Without held-out documents there is nothing to validate on.
+validation = $(out)/$(recipe)/dataset/validation
+
 train: $(venv)/.train
-	@$(bin)/python -m trainer --data $(out)/$(recipe)/dataset/train --validation $(out)/$(recipe)/dataset/validation \
+	@$(bin)/python -m trainer --data $(out)/$(recipe)/dataset/train $(if $(wildcard $(validation)/manifest.json),--validation $(validation)) \
 		--tokenizer $(out)/$(recipe)/tokenizer/tokenizer.json --model $(model) $(if $(steps),--steps $(steps)) --out $(out)/$(recipe)/trained-$(model) --resume
 
 test: $(venv)/.dev $(venv)/.train

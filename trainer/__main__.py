@@ -1,4 +1,4 @@
-"""The command line: one flag per field of RunConfig, `python -m trainer --data ... --out ...`."""
+"""The command line: `python -m trainer --data ... --out ...` trains, one flag per field of RunConfig; other words do the rest."""
 
 from __future__ import annotations
 
@@ -8,23 +8,57 @@ import importlib.util
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import NoneType
 from typing import Any, get_args, get_type_hints
 
-from trainer.config import PRESETS, RunConfig
-from trainer.errors import TrainerError
+from trainer.config import DTYPES, PRESETS, RunConfig
+from trainer.errors import ConfigError, TrainerError
+
+#: Flags of the commands that are no training, in argparse's words.
+FLAGS: Mapping[str, Mapping[str, dict[str, Any]]] = {
+    "plan": {
+        "--params": {"metavar": "N", "help": "parameters: 124m"},
+        "--tokens": {"metavar": "N", "help": "tokens: 2.5b"},
+        "--hardware": {"metavar": "NAME", "default": "H200", "help": "A100, H100, H200, B200 (default: H200)"},
+        "--devices": {"metavar": "N", "type": int, "default": 1, "help": "how many of it (default: 1)"},
+        "--mfu": {"metavar": "N", "type": float, "default": 0.4, "help": "share of the peak that is used (default: 0.4, assumed)"},
+        "--tflops": {"metavar": "N", "type": float, "help": "dense bfloat16 TFLOP/s of one device, where it isn't known"},
+    },
+    "explain-step": {
+        "step": {"type": int, "help": "1 for the first"},
+        "--out": {"metavar": "PATH", "required": True, "help": "folder of a run"},
+    },
+    "export": {
+        "run": {"help": "folder of a run"},
+        "to": {"help": "folder to write"},
+        "--merge": {"action": "store_true", "help": "of a run with adapters: the whole model, adapters added in (default: adapters alone)"},
+        "--dtype": {"choices": DTYPES[1:], "default": "float32", "help": "type of the weights (default: float32)"},
+        "--tokenizer": {"metavar": "PATH", "help": "folder whose tokenizer files are copied"},
+    },
+    "generate": {
+        "model": {"help": "folder of a run, or of a model in the Hugging Face format"},
+        "--prompt": {"metavar": "TEXT", "required": True, "help": "what the text begins with"},
+        "--adapter": {"metavar": "PATH", "help": "folder of an adapter for the model"},
+        "--tokenizer": {"metavar": "PATH", "help": "tokenizer.json (default: the one in the model's folder)"},
+        "--tokens": {"metavar": "N", "type": int, "default": 100, "help": "tokens at most (default: 100)"},
+        "--temperature": {"metavar": "N", "type": float, "default": 0.8, "help": "0: always the likeliest (default: 0.8)"},
+        "--top-p": {"metavar": "N", "type": float, "default": 1.0, "help": "draw from the likeliest that sum up to this (default: 1)"},
+        "--seed": {"metavar": "N", "type": int, "default": 0, "help": "seed of the draws (default: 0)"},
+    },
+}
 
 
 def parser() -> argparse.ArgumentParser:
     """A parser of RunConfig's fields."""
-    made = argparse.ArgumentParser(prog="python -m trainer", description="Train a small language model on packed shards.", epilog=_sizes())
+    about = "Train a language model on packed shards. `sft` before the flags: fine-tune --init on conversations, their answers alone."
+    made = argparse.ArgumentParser(prog="python -m trainer", description=f"{about} Also: {', '.join(FLAGS)}.", epilog=_sizes())
     hints = get_type_hints(RunConfig)
     for item in dataclasses.fields(RunConfig):
         kind = next(kind for kind in (*get_args(hints[item.name]), hints[item.name]) if kind is not NoneType)
         required = item.default is dataclasses.MISSING
         text = item.metadata["help"] + ("" if required or item.default in (None, False) else f" (default: {item.default})")
-        how: dict[str, Any] = {"action": "store_true"} if kind is bool else {"type": kind, "choices": item.metadata["choices"]}
+        how: dict[str, Any] = {"action": "store_true"} if kind is bool else {"type": kind, **_values(item, kind)}
         made.add_argument(
             f"--{item.name.replace('_', '-')}", required=required, default=None if required else item.default, help=text, **how
         )
@@ -32,20 +66,83 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Train; returns 0, 1 after an error that was told in one sentence, or 128 + the number of the signal that stopped it."""
-    options = vars(parser().parse_args(arguments))
+    """Run a command; returns 0, 1 after an error that was told in one sentence, or 128 + the number of the signal that stopped it."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    word = given.pop(0) if given and given[0] in (*FLAGS, "train", "sft") else "train"
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # torch's threads sleep while they wait: see docs/trainer.md, Measured
     try:
-        config = RunConfig(**options)
-        if importlib.util.find_spec("torch") is None:
-            raise TrainerError("torch is not installed: pip install -r requirements/train.txt")
-        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # torch's threads sleep while they wait: see docs/trainer.md, Measured
-        from trainer.train import Trainer  # only now: torch reads the variable when it is loaded, and --help does without it
-
-        summary = Trainer(config).run()
+        if word in FLAGS:
+            return _other(word, given)
+        options = vars(parser().parse_args(given))
+        return _train(RunConfig(**options | ({"masked": True} if word == "sft" else {})), word)
     except TrainerError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+
+
+def _train(config: RunConfig, word: str) -> int:
+    if word == "sft" and config.init is None:
+        raise ConfigError("sft goes on from a model: give its folder as --init")
+    _need("torch")
+    from trainer.train import Trainer  # only now: torch reads OMP_WAIT_POLICY when it is loaded, and --help does without it
+
+    trainer = Trainer(config)
+    try:
+        summary = trainer.run()
+    finally:
+        trainer.world.leave()
     return 128 + signal.Signals[summary.stopped_by] if summary.stopped_by else 0
+
+
+def _other(word: str, given: Sequence[str]) -> int:
+    made = argparse.ArgumentParser(prog=f"python -m trainer {word}")
+    for name, how in FLAGS[word].items():
+        made.add_argument(name, **how)
+    options = made.parse_args(given)
+    commands: Mapping[str, Callable[[argparse.Namespace], None]] = {
+        "plan": _plan, "explain-step": _explain, "export": _export, "generate": _generate,
+    }  # fmt: skip
+    commands[word](options)
+    return 0
+
+
+def _plan(options: argparse.Namespace) -> None:
+    from trainer.planning import plan
+
+    print(plan(**vars(options)))
+
+
+def _explain(options: argparse.Namespace) -> None:
+    _need("torch")
+    from trainer.runs import pieces_of_step
+
+    for piece in pieces_of_step(options.out, options.step):
+        print(piece)
+
+
+def _export(options: argparse.Namespace) -> None:
+    _need("torch", "safetensors")
+    from trainer.runs import export
+
+    export(options.run, options.to, options.merge, options.dtype, options.tokenizer)
+
+
+def _generate(options: argparse.Namespace) -> None:
+    _need("torch", "safetensors", "tokenizers")
+    from trainer.generate import Sampling
+    from trainer.runs import texts
+
+    how = Sampling(options.temperature, options.top_p, options.seed)
+    for text in texts(options.model, options.adapter, options.tokenizer, options.prompt, options.tokens, how):
+        print(text, end="", flush=True)
+    print()
+
+
+def _need(*packages: str) -> None:
+    missing = [name for name in packages if importlib.util.find_spec(name) is None]
+    if missing:
+        where = "-r requirements/train.txt" if {"torch", "safetensors"} & set(missing) else " ".join(missing)
+        raise TrainerError(f"{' and '.join(missing)} is not installed: pip install {where}")
 
 
 def _values(item: dataclasses.Field[Any], kind: type) -> dict[str, Any]:

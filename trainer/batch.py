@@ -12,46 +12,57 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch.nn.attention.flex_attention import BlockMask
 
-from trainer.order import RowOrder
+from trainer.attention import Intervals, Masking, Pieces
+from trainer.loss import IGNORE
 from trainer.shards import PackedDataset, Row
-
-#: The label of a position that has no target.
-IGNORE = -100
 
 
 @dataclass(frozen=True)
 class Batch:
     """Rows, ready for the model: int64 tensors [rows, seq_len].
 
-    `labels[r, t]` is the token to predict after `tokens[r, t]`, or IGNORE. `pieces` are the lengths of all pieces of all rows
-    one after the other, padding included: they add up to rows x seq_len, and attention stays within them.
-    `targets` counts the labels that are not IGNORE. `numbers` are the rows' numbers in the dataset.
+    `labels[r, t]` is the token to predict after `tokens[r, t]`, or IGNORE. `pieces` are the lengths of the pieces of each row,
+    padding included: attention stays within them, as `mask` says. `targets` counts the labels that are not IGNORE.
+    `numbers` are the rows' numbers in the dataset.
     """
 
     tokens: torch.Tensor
     labels: torch.Tensor
     positions: torch.Tensor
-    pieces: tuple[int, ...]
+    mask: Pieces | Intervals | BlockMask
+    pieces: tuple[npt.NDArray[np.int64], ...]
     targets: int
     numbers: tuple[int, ...]
 
     def to(self, device: torch.device) -> Batch:
         """The same batch with its tensors on `device`."""
-        moved = {name: getattr(self, name).to(device, non_blocking=True) for name in ("tokens", "labels", "positions")}
-        return replace(self, **moved)
+        return self._with({name: tensor.to(device, non_blocking=True) for name, tensor in self._tensors.items()}, self.mask.to(device))
+
+    def pinned(self) -> Batch:
+        """The same batch in memory that a GPU can copy from while it computes."""
+        mask = self.mask.pin_memory() if isinstance(self.mask, Intervals) else self.mask
+        return self._with({name: tensor.pin_memory() for name, tensor in self._tensors.items()}, mask)
+
+    @property
+    def _tensors(self) -> dict[str, torch.Tensor]:
+        return {"tokens": self.tokens, "labels": self.labels, "positions": self.positions}
+
+    def _with(self, tensors: dict[str, torch.Tensor], mask: Pieces | Intervals | BlockMask) -> Batch:
+        return replace(self, **tensors, mask=mask)
 
 
-def collate(rows: Sequence[Row], numbers: Sequence[int] = ()) -> Batch:
-    """Stack rows of one length into a Batch."""
+def collate(rows: Sequence[Row], numbers: Sequence[int] = (), masking: Masking | None = None) -> Batch:
+    """Stack rows of one length into a Batch, masked per piece unless `masking` says otherwise."""
     tokens = np.stack([row.tokens for row in rows]).astype(np.int64)
     seq_len = tokens.shape[1]
-    pieces = [piece_lengths(row, seq_len) for row in rows]
+    pieces = tuple(piece_lengths(row, seq_len) for row in rows)
     labels = np.stack([_labels(row, ids) for row, ids in zip(rows, tokens, strict=True)])
     positions = np.stack([_positions(lengths) for lengths in pieces])
     return Batch(
         tokens=torch.from_numpy(tokens), labels=torch.from_numpy(labels), positions=torch.from_numpy(positions),
-        pieces=tuple(np.concatenate(pieces).tolist()), targets=int((labels != IGNORE).sum()), numbers=tuple(numbers),
+        mask=(masking or Masking())(pieces), pieces=pieces, targets=int((labels != IGNORE).sum()), numbers=tuple(numbers),
     )  # fmt: skip
 
 
@@ -77,14 +88,8 @@ def _labels(row: Row, tokens: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     return labels
 
 
-def step_batches(data: PackedDataset, order: RowOrder, step: int, rows_per_step: int, rows_per_batch: int) -> list[Batch]:
-    """The micro-batches of step 0, 1, ...: together always the same rows, however many each batch holds."""
-    numbers = order.at(step * rows_per_step, rows_per_step)
-    return list(split(data, numbers, rows_per_batch))
-
-
-def split(data: PackedDataset, numbers: npt.NDArray[np.int64], rows_per_batch: int) -> Iterator[Batch]:
+def split(data: PackedDataset, numbers: npt.NDArray[np.int64], rows_per_batch: int, masking: Masking | None = None) -> Iterator[Batch]:
     """These rows of the dataset, in batches."""
     for first in range(0, len(numbers), rows_per_batch):
         chosen = numbers[first : first + rows_per_batch]
-        yield collate(data.rows(chosen), tuple(chosen.tolist()))
+        yield collate(data.rows(chosen), tuple(chosen.tolist()), masking)

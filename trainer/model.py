@@ -1,36 +1,49 @@
-"""The decoder: RMSNorm before each block, rotary positions, grouped-query attention, SwiGLU, and a head tied to the embedding.
+"""The decoder of Llama (Touvron et al. 2023), under the names `transformers` gives its parts.
 
-Shapes follow Llama (Touvron et al. 2023), with rotary halves rather than interleaved pairs and no biases. Rows are flattened:
-everything but attention works on single tokens, and attention is told the lengths of the pieces.
+RMSNorm before each block, rotary positions, grouped-query attention, SwiGLU, no biases. Options: a head of its own or tied to the
+embedding, norms on queries and keys (Qwen3), a sliding window (Mistral). Because the names are those of `transformers`, a state
+dict is a Hugging Face checkpoint but for the padding of the vocabulary (hf.py), and an adapter is one of PEFT (lora.py).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import torch
 from torch import nn
 from torch.nn import functional as F  # noqa: N812 - torch's word for it
+from torch.nn.attention.flex_attention import BlockMask
+from torch.utils.checkpoint import checkpoint
 
-from trainer.attention import attend
+from trainer.attention import Pieces, attend
+from trainer.cache import Cache, LayerCache
 from trainer.config import ModelConfig
+from trainer.loss import loss_sum, position_losses
+
+#: Deviation of the first weights; what is added to the stream is scaled down by the number of additions (GPT-2).
+DEVIATION = 0.02
 
 
 class Attention(nn.Module):
-    """Grouped-query attention (Ainslie et al. 2023) with rotary positions (Su et al. 2021)."""
+    """Grouped-query attention (Ainslie et al. 2023) with rotary positions (Su et al. 2021), optionally with normed queries and keys."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        self.size = config.head_size
-        self.queries = nn.Linear(config.width, config.heads * self.size, bias=False)
-        self.keys = nn.Linear(config.width, config.kv_heads * self.size, bias=False)
-        self.values = nn.Linear(config.width, config.kv_heads * self.size, bias=False)
-        self.out = nn.Linear(config.heads * self.size, config.width, bias=False)
+        self.size, self.window = config.head_size, config.window
+        self.q_proj = nn.Linear(config.width, config.heads * self.size, bias=False)
+        self.k_proj = nn.Linear(config.width, config.kv_heads * self.size, bias=False)
+        self.v_proj = nn.Linear(config.width, config.kv_heads * self.size, bias=False)
+        self.o_proj = nn.Linear(config.heads * self.size, config.width, bias=False)
+        self.q_norm = nn.RMSNorm(self.size, eps=config.norm_eps) if config.qk_norm else nn.Identity()
+        self.k_norm = nn.RMSNorm(self.size, eps=config.norm_eps) if config.qk_norm else nn.Identity()
 
-    def forward(self, x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, pieces: Sequence[int]) -> torch.Tensor:
-        q, k, v = (project(x).unflatten(-1, (-1, self.size)) for project in (self.queries, self.keys, self.values))
-        return self.out(attend(rotate(q, cos, sin), rotate(k, cos, sin), v, pieces).flatten(1))
+    def forward(
+        self, x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, mask: Pieces | BlockMask, cache: LayerCache | None
+    ) -> torch.Tensor:
+        q, k, v = (project(x).unflatten(-1, (-1, self.size)) for project in (self.q_proj, self.k_proj, self.v_proj))
+        q, k = rotate(self.q_norm(q), cos, sin), rotate(self.k_norm(k), cos, sin)
+        found = attend(q, k, v, mask) if cache is None else cache.attend(q, k, v, self.window)
+        return self.o_proj(found.flatten(-2))
 
 
 class SwiGLU(nn.Module):
@@ -38,12 +51,12 @@ class SwiGLU(nn.Module):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        self.gate = nn.Linear(config.width, config.ffn, bias=False)
-        self.up = nn.Linear(config.width, config.ffn, bias=False)
-        self.down = nn.Linear(config.ffn, config.width, bias=False)
+        self.gate_proj = nn.Linear(config.width, config.ffn, bias=False)
+        self.up_proj = nn.Linear(config.width, config.ffn, bias=False)
+        self.down_proj = nn.Linear(config.ffn, config.width, bias=False)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.down(F.silu(self.gate(x)) * self.up(x))
+        return self.down_proj(F.silu(self.gate_proj(x)) * self.up_proj(x))
 
 
 class Block(nn.Module):
@@ -51,18 +64,20 @@ class Block(nn.Module):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        self.attention_norm = nn.RMSNorm(config.width, eps=config.norm_eps)
-        self.attention = Attention(config)
-        self.ffn_norm = nn.RMSNorm(config.width, eps=config.norm_eps)
-        self.ffn = SwiGLU(config)
+        self.input_layernorm = nn.RMSNorm(config.width, eps=config.norm_eps)
+        self.self_attn = Attention(config)
+        self.post_attention_layernorm = nn.RMSNorm(config.width, eps=config.norm_eps)
+        self.mlp = SwiGLU(config)
 
-    def forward(self, x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, pieces: Sequence[int]) -> torch.Tensor:
-        x = x + self.attention(self.attention_norm(x), cos, sin, pieces)
-        return x + self.ffn(self.ffn_norm(x))
+    def forward(
+        self, x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, mask: Pieces | BlockMask, cache: LayerCache | None = None
+    ) -> torch.Tensor:
+        x = x + self.self_attn(self.input_layernorm(x), cos, sin, mask, cache)
+        return x + self.mlp(self.post_attention_layernorm(x))
 
 
 class Decoder(nn.Module):
-    """Tokens to hidden states; `embedding.weight` [padded_vocab, width] is also the head's matrix (see loss.py)."""
+    """Tokens to hidden states or, given labels, to their loss: in one forward, because FSDP holds the weights only during it."""
 
     cos: torch.Tensor
     sin: torch.Tensor
@@ -70,35 +85,64 @@ class Decoder(nn.Module):
     def __init__(self, config: ModelConfig, seed: int = 0) -> None:
         super().__init__()
         self.config = config
-        self.embedding = nn.Embedding(config.padded_vocab, config.width)
-        self.blocks = nn.ModuleList(Block(config) for _ in range(config.layers))
+        #: Forget activations inside blocks and compute them again going backward: less memory, a third more work.
+        self.recompute = False
+        self.embed_tokens = nn.Embedding(config.padded_vocab, config.width)
+        self.layers = nn.ModuleList(Block(config) for _ in range(config.layers))
         self.norm = nn.RMSNorm(config.width, eps=config.norm_eps)
+        self.lm_head = None if config.tied else nn.Linear(config.width, config.padded_vocab, bias=False)
         cos, sin = rotary_table(config.context, config.head_size, config.rope_theta)
         self.register_buffer("cos", cos, persistent=False)
         self.register_buffer("sin", sin, persistent=False)
         self._initialise(torch.Generator().manual_seed(seed))
 
-    def forward(self, tokens: torch.Tensor, positions: torch.Tensor, pieces: Sequence[int]) -> torch.Tensor:
-        """Hidden states [..., width] after the last norm, for tokens and positions of one shape [...]."""
-        x = self.embedding(tokens.flatten())
-        cos, sin = self.cos[positions.flatten()].unsqueeze(1), self.sin[positions.flatten()].unsqueeze(1)
-        for block in self.blocks:
-            x = block(x, cos, sin, pieces)
-        return self.norm(x).unflatten(0, tokens.shape)
+    def forward(
+        self,
+        tokens: torch.Tensor,
+        positions: torch.Tensor,
+        mask: Pieces | BlockMask,
+        labels: torch.Tensor | None = None,
+        *,
+        each: bool = False,
+        cache: Cache | None = None,
+    ) -> torch.Tensor:
+        """Hidden states [rows, seq_len, width] after the last norm, for int64 tokens and positions [rows, seq_len].
+
+        With `labels` of the same shape: the summed loss (loss_sum), or with `each` that of every position (position_losses).
+        """
+        x = self.embed_tokens(tokens)
+        cos, sin = self.cos[positions].unsqueeze(-2), self.sin[positions].unsqueeze(-2)
+        for number, block in enumerate(self.layers):
+            if self.recompute and torch.is_grad_enabled():
+                x = checkpoint(block, x, cos, sin, mask, use_reentrant=False)
+            else:
+                x = block(x, cos, sin, mask, cache.layers[number] if cache else None)
+        hidden = self.norm(x)
+        if labels is None:
+            return hidden
+        products = torch.get_autocast_dtype(x.device.type) if torch.is_autocast_enabled(x.device.type) else hidden.dtype
+        with torch.autocast(x.device.type, enabled=False):
+            return (position_losses if each else loss_sum)(hidden.to(products), self.head, labels, self.config.vocab_size)
+
+    @property
+    def head(self) -> torch.Tensor:
+        """The matrix that scores tokens, [padded_vocab, width]."""
+        return self.embed_tokens.weight if self.lm_head is None else self.lm_head.weight
 
     def logits(self, hidden: torch.Tensor) -> torch.Tensor:
-        """Scores of the vocabulary without its padding, [..., vocab_size]: for sampling, not for training."""
-        return F.linear(hidden, self.embedding.weight[: self.config.vocab_size])
+        """Scores of the vocabulary without its padding, [..., vocab_size]: for generation, not for training."""
+        return F.linear(hidden, self.head[: self.config.vocab_size])
 
     def parameter_count(self) -> int:
         return sum(parameter.numel() for parameter in self.parameters())
 
     def _initialise(self, generator: torch.Generator) -> None:
-        """Normal with deviation .02; what is added to the stream is scaled by the number of additions (GPT-2)."""
         for name, parameter in self.named_parameters():
             if parameter.ndim >= 2:
-                added = name.endswith(("attention.out.weight", "ffn.down.weight"))
-                nn.init.normal_(parameter, std=0.02 / math.sqrt(2 * self.config.layers) if added else 0.02, generator=generator)
+                added = name.endswith(("o_proj.weight", "down_proj.weight"))
+                nn.init.normal_(parameter, std=DEVIATION / math.sqrt(2 * self.config.layers) if added else DEVIATION, generator=generator)
+        for matrix in {self.embed_tokens.weight, self.head}:
+            matrix.data[self.config.vocab_size :] = 0  # padding is nothing, and decay keeps it so: exports can leave it out
 
 
 def rotary_table(context: int, size: int, theta: float) -> tuple[torch.Tensor, torch.Tensor]:
@@ -109,6 +153,6 @@ def rotary_table(context: int, size: int, theta: float) -> tuple[torch.Tensor, t
 
 
 def rotate(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
-    """Turn the pairs (x[i], x[i + size/2]) of [tokens, heads, size] by their angles."""
+    """Turn the pairs (x[i], x[i + size/2]) of [..., heads, size] by their angles [..., 1, size / 2]."""
     first, second = x.chunk(2, dim=-1)
     return torch.cat((first * cos - second * sin, second * cos + first * sin), dim=-1).to(x.dtype)

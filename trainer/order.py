@@ -9,6 +9,7 @@ number of bits that holds the rows; numbers past the last row walk on through th
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,10 +61,52 @@ class RowOrder:
 
     def at(self, first: int, count: int) -> npt.NDArray[np.int64]:
         """Row numbers of samples first, ..., first + count - 1, counted from the start of training; int64 [count]."""
-        samples = np.arange(first, first + count)
+        return self.of(np.arange(first, first + count))
+
+    def of(self, samples: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Row numbers of any samples, in their order."""
         epochs = samples // self.rows
-        found = np.empty(count, dtype=np.int64)
+        found = np.empty(len(samples), dtype=np.int64)
         for epoch in np.unique(epochs):
             of_epoch = epochs == epoch
             found[of_epoch] = Permutation(f"{self.digest}:{self.seed}:{epoch}", self.rows)(samples[of_epoch] % self.rows)
         return found
+
+
+#: Rows among which the shares of a mixture are exact.
+MIX_BLOCK = 1024
+
+
+@dataclass(frozen=True)
+class MixedOrder:
+    """The endless order of a mixture, whose rows are those of its datasets one after the other.
+
+    Each MIX_BLOCK samples hold as many rows of each dataset as its share says (largest remainders), in an order of the block's
+    own; a dataset's rows come in its own RowOrder, so it begins its next epoch whenever it is through.
+    """
+
+    orders: tuple[RowOrder, ...]
+    shares: tuple[float, ...]
+
+    def at(self, first: int, count: int) -> npt.NDArray[np.int64]:
+        """Row numbers of samples first, ..., first + count - 1; int64 [count]."""
+        blocks, places = np.divmod(np.arange(first, first + count), MIX_BLOCK)
+        key = ":".join(order.digest for order in self.orders) + f":{self.orders[0].seed}:mix"
+        slots = np.concatenate([Permutation(f"{key}:{block}", MIX_BLOCK)(places[blocks == block]) for block in np.unique(blocks)])
+        counts = shared(MIX_BLOCK, self.shares)
+        ends, rows = np.cumsum(counts), np.cumsum([order.rows for order in self.orders])
+        chosen = np.searchsorted(ends, slots, side="right")
+        samples = blocks * counts[chosen] + slots - (ends - counts)[chosen]
+        found = np.empty(count, dtype=np.int64)
+        for number, order in enumerate(self.orders):
+            of_it = chosen == number
+            found[of_it] = order.of(samples[of_it]) + rows[number] - order.rows
+        return found
+
+
+def shared(total: int, shares: Sequence[float]) -> npt.NDArray[np.int64]:
+    """`total` things dealt by shares, with the largest remainders rounded up; int64 [shares]."""
+    exact = total * np.asarray(shares) / sum(shares)
+    counts = np.floor(exact).astype(np.int64)
+    counts[np.argsort(counts - exact, kind="stable")[: total - counts.sum()]] += 1
+    return counts

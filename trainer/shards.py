@@ -44,6 +44,7 @@ class Shard:
     sha256: str
     seq_len: int
     buffers: Mapping[str, Mapping[str, Any]]
+    docs: Path
 
     def check_size(self) -> None:
         """Raise DataError unless the file is there, as long as the manifest says, and holds every array."""
@@ -77,6 +78,16 @@ class Shard:
             mask = bits[first % 8 : first % 8 + self.seq_len].astype(np.bool_)
         return Row(self.tokens[number], self._lengths[begin:end], mask)
 
+    def documents(self, number: int) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+        """For each piece of a row: its document's row in the docs file, and the document's token that it begins with."""
+        pieces = slice(self._offsets[number], self._offsets[number + 1])
+        return self._array("doc_index")[pieces], self._array("doc_offset")[pieces]
+
+    @property
+    def masked(self) -> bool:
+        """Whether it says which tokens are targets."""
+        return "loss_mask" in self.buffers
+
     @cached_property
     def tokens(self) -> npt.NDArray[Any]:
         """All ids, [rows, seq_len]."""
@@ -92,7 +103,7 @@ class Shard:
 
     @cached_property
     def _mask(self) -> npt.NDArray[Any] | None:
-        return self._array("loss_mask") if "loss_mask" in self.buffers else None
+        return self._array("loss_mask") if self.masked else None
 
     def _array(self, name: str) -> npt.NDArray[Any]:
         buffer = self.buffers[name]
@@ -122,12 +133,26 @@ class PackedDataset:
         return [self._row(int(number)) for number in np.asarray(numbers)]
 
     def _row(self, number: int) -> Row:
-        index = int(np.searchsorted(self._ends, number, side="right"))
-        shard = self.shards[index]
-        row = shard.row(number - int(self._ends[index]) + shard.rows)
+        shard, inside = self.place(number)
+        row = shard.row(inside)
         if row.tokens.max() >= self.vocab_size or row.lengths.min(initial=1) < 1 or row.lengths.sum() > self.seq_len:
             raise DataError(f"{shard.path} is damaged: row {number} holds an id or a length that can't be; run with --verify")
         return row
+
+    def place(self, number: int) -> tuple[Shard, int]:
+        """The shard of a row, and its number there."""
+        index = int(np.searchsorted(self._ends, number, side="right"))
+        shard = self.shards[index]
+        return shard, number - int(self._ends[index]) + shard.rows
+
+    def check_same_pack(self, other: PackedDataset) -> None:
+        """Raise DataError unless both can go through one model: one tokenizer and one row length."""
+        for name in ("tokenizer_sha256", "vocab_size", "seq_len"):
+            here, there = getattr(self, name), getattr(other, name)
+            if here != there:
+                raise DataError(
+                    f"{other.folder} has {name} {there}, but {self.folder} has {here}: they must be packed with one tokenizer and length"
+                )
 
     def verify(self) -> None:
         """Raise DataError on the first shard whose content is not what the manifest says."""
@@ -182,5 +207,7 @@ def _from_manifest(folder: Path, manifest: Mapping[str, Any]) -> PackedDataset:
         buffers = entry["buffers"]
         if np.dtype(buffers["input_ids"]["dtype"]) != np.dtype(dtype) or buffers["input_ids"]["count"] != entry["rows"] * seq_len:
             raise DataError(f"{folder / entry['file']}: the manifest's ids are not {entry['rows']} rows of {seq_len} {dtype}")
-        shards.append(Shard(folder / entry["file"], entry["rows"], entry["bytes"], entry["sha256"], seq_len, buffers))
+        shards.append(
+            Shard(folder / entry["file"], entry["rows"], entry["bytes"], entry["sha256"], seq_len, buffers, folder / entry["docs"]["file"])
+        )
     return PackedDataset(folder, manifest["digest"], seq_len, tokenizer["vocab_size"], tokenizer["sha256"], tuple(shards))

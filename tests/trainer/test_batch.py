@@ -7,6 +7,7 @@ import pytest
 
 pytest.importorskip("torch", reason="the trainer needs torch: pip install -r requirements/train.txt")
 
+from trainer.attention import Pieces
 from trainer.batch import IGNORE, collate
 from trainer.shards import Row
 
@@ -37,7 +38,8 @@ def test_one_row(name: str) -> None:
     assert batch.tokens.tolist() == [given.tokens.tolist()]
     assert batch.labels.tolist() == [labels]
     assert batch.positions.tolist() == [positions]
-    assert batch.pieces == pieces
+    assert batch.pieces[0].tolist() == list(pieces)
+    assert batch.mask == Pieces(pieces)
     assert batch.targets == sum(label != X for label in labels)
 
 
@@ -46,7 +48,7 @@ def test_a_continued_document_restarts() -> None:
     batch = collate([row([5, 6, 7, 8], [4]), row([9, 10, 11, 0], [2, 1])])
     assert batch.labels.tolist() == [[6, 7, 8, X], [10, X, X, X]]
     assert batch.positions.tolist() == [[0, 1, 2, 3], [0, 1, 0, 0]]
-    assert batch.pieces == (4, 2, 1, 1)
+    assert batch.mask == Pieces((4, 2, 1, 1))
     assert batch.targets == 4
 
 

@@ -10,8 +10,7 @@ torch = pytest.importorskip("torch", reason="the trainer needs torch: pip instal
 from torch.nn import functional as F  # noqa: N812
 
 from trainer import loss as loss_module
-from trainer.batch import IGNORE
-from trainer.loss import loss_sum
+from trainer.loss import IGNORE, loss_sum, position_losses
 
 WIDTH, VOCAB, PADDED = 16, 50, 64
 
@@ -33,6 +32,8 @@ def test_equals_torch(chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
     wanted = F.cross_entropy(logits, labels.flatten(), ignore_index=IGNORE, reduction="sum")
     found = loss_sum(hidden, weight, labels, VOCAB)
     torch.testing.assert_close(found, wanted)
+    each = F.cross_entropy(logits, labels.flatten(), ignore_index=IGNORE, reduction="none").view_as(labels)
+    torch.testing.assert_close(position_losses(hidden, weight, labels, VOCAB), each.detach())
     ours = torch.autograd.grad(found / 17, [hidden, weight])
     theirs = torch.autograd.grad(wanted / 17, [hidden, weight])
     for mine, reference in zip(ours, theirs, strict=True):
@@ -52,6 +53,7 @@ def test_no_targets_no_loss() -> None:
     found.backward()
     assert found.item() == 0
     assert weight.grad.abs().max() == 0
+    assert position_losses(hidden, weight, torch.full_like(labels, IGNORE), VOCAB).abs().max() == 0
 
 
 def test_bfloat16_products_are_summed_in_float32() -> None:

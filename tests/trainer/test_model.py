@@ -3,13 +3,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 torch = pytest.importorskip("torch", reason="the trainer needs torch: pip install -r requirements/train.txt")
 
+from trainer.attention import Pieces
 from trainer.config import PRESETS, ModelConfig
 from trainer.errors import ConfigError
-from trainer.generate import sample
+from trainer.flops import matrix_parameters
 from trainer.model import Decoder, rotary_table, rotate
 
 TINY = ModelConfig(vocab_size=50, context=32, layers=2, width=32, heads=4, kv_heads=2, ffn=64)
@@ -18,7 +21,7 @@ TINY = ModelConfig(vocab_size=50, context=32, layers=2, width=32, heads=4, kv_he
 def hidden(model: Decoder, tokens: list[int], pieces: tuple[int, ...]) -> torch.Tensor:
     positions = torch.cat([torch.arange(length) for length in pieces])
     with torch.no_grad():
-        return model(torch.tensor([tokens]), positions[None], pieces)[0]
+        return model(torch.tensor([tokens]), positions[None], Pieces(pieces, model.config.window))[0]
 
 
 def test_a_document_is_alone_in_its_row() -> None:
@@ -52,33 +55,67 @@ def test_the_first_weights_follow_from_the_seed() -> None:
     one, same, other = Decoder(TINY, 1), Decoder(TINY, 1), Decoder(TINY, 2)
     torch.rand(3)
     assert all(torch.equal(a, b) for a, b in zip(one.parameters(), same.parameters(), strict=True))
-    assert not torch.equal(one.embedding.weight, other.embedding.weight)
+    assert not torch.equal(one.embed_tokens.weight, other.embed_tokens.weight)
 
 
 def test_the_vocabulary_is_padded_and_never_scored() -> None:
     model = Decoder(TINY)
-    assert model.embedding.weight.shape == (128, 32)
+    assert model.embed_tokens.weight.shape == (128, 32)
     assert model.logits(torch.zeros(3, 32)).shape == (3, 50)
+    assert model.embed_tokens.weight[50:].abs().max() == 0
+
+
+def test_a_head_of_its_own() -> None:
+    tied, free = Decoder(TINY), Decoder(replace(TINY, tied=False))
+    assert tied.head is tied.embed_tokens.weight
+    assert free.parameter_count() - tied.parameter_count() == 128 * 32
+    assert not torch.equal(free.head, free.embed_tokens.weight)
+
+
+def test_a_window_forgets() -> None:
+    """With 2 layers that see 3 tokens each, a token knows of the 4 before it, and of none further back."""
+    model = Decoder(replace(TINY, window=3))
+    one, other = hidden(model, [1, 2, 3, 4, 5, 6, 7], (7,)), hidden(model, [1, 9, 3, 4, 5, 6, 7], (7,))
+    torch.testing.assert_close(one[6], other[6])
+    assert (one[5] - other[5]).abs().max() > 1e-5
+
+
+def test_normed_queries_bear_any_size() -> None:
+    """Queries a hundred times as large attend alike when they are normed, and not otherwise."""
+    for normed in (True, False):
+        model = Decoder(replace(TINY, qk_norm=normed))
+        before = hidden(model, [1, 2, 3, 4, 5], (5,))
+        model.layers[0].self_attn.q_proj.weight.data *= 100
+        assert torch.allclose(before, hidden(model, [1, 2, 3, 4, 5], (5,)), atol=1e-3) == normed
+
+
+def test_computing_again_makes_the_same_gradients() -> None:
+    gradients = []
+    for recompute in (False, True):
+        model = Decoder(TINY)
+        model.recompute = recompute
+        tokens = torch.arange(1, 13)[None]
+        model(tokens, tokens - 1, Pieces((12,)), tokens).backward()
+        gradients.append([parameter.grad for parameter in model.parameters()])
+    assert all(torch.equal(one, other) for one, other in zip(*gradients, strict=True))
 
 
 @pytest.mark.parametrize(
-    ("name", "vocab_size", "low", "high"), [("debug", 16_384, 2e6, 4e6), ("10m", 0, 9e6, 11e6), ("124m", 50_257, 122e6, 126e6)]
-)
+    ("name", "vocab_size", "low", "high"),
+    [
+        ("debug", 16_384, 2e6, 4e6), ("10m", 0, 9e6, 11e6), ("124m", 50_257, 122e6, 126e6),
+        ("360m", 50_257, 355e6, 365e6), ("1b", 50_257, 1.05e9, 1.15e9), ("7b", 32_000, 6.7e9, 6.8e9),
+    ],
+)  # fmt: skip
 def test_presets_have_their_size(name: str, vocab_size: int, low: float, high: float) -> None:
+    shape = PRESETS[name].model(max(vocab_size, 1), 64)
     with torch.device("meta"):
-        blocks = Decoder(PRESETS[name].model(max(vocab_size, 1), 64), 0).parameter_count()
-    assert low <= blocks <= high
+        model = Decoder(shape, 0)
+    assert low <= model.parameter_count() <= high
+    embedding = 0 if shape.tied else shape.width * shape.padded_vocab
+    assert matrix_parameters(shape) == sum(p.numel() for p in model.parameters() if p.ndim == 2) - embedding
 
 
 def test_heads_must_divide() -> None:
     with pytest.raises(ConfigError, match="must divide"):
         ModelConfig(vocab_size=50, context=32, layers=2, width=32, heads=4, kv_heads=3, ffn=64)
-
-
-def test_samples_follow_from_the_seed_and_fit_the_context() -> None:
-    model = Decoder(TINY)
-    assert sample(model, [1], 40, 1.0, seed=3) == sample(model, [1], 40, 1.0, seed=3)
-    assert sample(model, [1], 40, 1.0, seed=3) != sample(model, [1], 40, 1.0, seed=4)
-    greedy = sample(model, [1, 2], 5, 0.0, seed=0)
-    assert greedy == sample(model, [1, 2], 5, 0.0, seed=1)
-    assert len(greedy) == 5

@@ -9,7 +9,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="the trainer needs torch: pip install -r requirements/train.txt")
 
-from trainer.config import PRESETS, OptimConfig
+from trainer.config import PRESETS, SCHEDULES, OptimConfig, RunConfig
 from trainer.model import Decoder
 from trainer.optim import adamw, clip, learning_rate
 
@@ -34,11 +34,28 @@ def test_inverse_square_root_needs_no_end() -> None:
     assert learning_rate(999, config) == pytest.approx(0.1)
 
 
+def test_linear_falls_evenly() -> None:
+    config = replace(COSINE, schedule="linear")
+    assert [learning_rate(step, config) for step in (10, 43, 76, 109, 500)] == pytest.approx([1.0, 0.7, 0.4, 0.1, 0.1])
+
+
+def test_wsd_stays_and_then_falls() -> None:
+    config = replace(COSINE, schedule="wsd", steps=101, cooldown=0.2)
+    assert {learning_rate(step, config) for step in range(10, 82)} == {1.0}
+    assert [learning_rate(step, config) for step in (81, 91, 100)] == pytest.approx([1.0, 1 - 0.9 * 10 / 19, 0.1], abs=1e-9)
+
+
+def test_the_recipe_of_7b() -> None:
+    config = RunConfig(data="d", out="o", model="7b", steps=100_000).optimizer()
+    assert (config.lr, config.warmup, config.schedule, PRESETS["7b"].batch_tokens) == (3e-4, 2000, "inverse-sqrt", 1 << 22)
+    assert learning_rate(7999, config) == pytest.approx(1.5e-4)
+
+
 def test_constant_stays() -> None:
     assert {learning_rate(step, replace(COSINE, schedule="constant")) for step in range(10, 200)} == {1.0}
 
 
-@pytest.mark.parametrize("schedule", ["cosine", "inverse-sqrt", "constant"])
+@pytest.mark.parametrize("schedule", SCHEDULES)
 def test_no_warm_up_is_possible(schedule: str) -> None:
     assert learning_rate(0, replace(COSINE, warmup=0, schedule=schedule)) == pytest.approx(1.0)
 

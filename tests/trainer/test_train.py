@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 import signal
 from dataclasses import replace
 from pathlib import Path
@@ -17,9 +18,12 @@ torch = pytest.importorskip("torch", reason="the trainer needs torch: pip instal
 
 from trainer import train as train_module
 from trainer.__main__ import main
-from trainer.config import RunConfig
+from trainer.checkpoint import load_weights
+from trainer.config import PRESETS, RunConfig
 from trainer.errors import CheckpointError, ConfigError, DataError, Diverged
 from trainer.evaluate import HeldOut, unigram_loss
+from trainer.model import Decoder
+from trainer.order import RowOrder
 from trainer.shards import open_dataset
 from trainer.train import Trainer
 
@@ -53,6 +57,13 @@ def losses(out: str) -> list[tuple[float, ...]]:
     return [(line["step"], line["loss"], line["grad_norm"], line["lr"], line["targets"]) for line in events(out)]
 
 
+def weights(path: Path) -> dict[str, torch.Tensor]:
+    """The weights in a checkpoint of the test's run."""
+    model = Decoder(PRESETS["debug"].model(VOCAB, SEQ_LEN), seed=9)
+    load_weights(path, model)
+    return model.state_dict()
+
+
 def test_a_tiny_dataset_is_learnt_by_heart(config: RunConfig, validation: Path) -> None:
     summary = Trainer(replace(config, steps=80, lr=1e-2, validation=str(validation), eval_every=80, save_every=0)).run()
     assert events(config.out)[0]["loss"] == pytest.approx(math.log(VOCAB), rel=0.05)
@@ -76,13 +87,14 @@ def test_resume_is_exact(config: RunConfig, tmp_path: Path) -> None:
     again = replace(config, out=str(tmp_path / "again"), resume=True)
     Trainer(again).run()
     for step in (5, 6):
-        (Path(again.out) / "checkpoints" / f"step-{step:08d}.pt").unlink(missing_ok=True)
+        shutil.rmtree(Path(again.out) / "checkpoints" / f"step-{step:08d}", ignore_errors=True)
     second = Trainer(again)
     assert second.done == 4
     second.run()
     assert losses(again.out) == losses(config.out)
-    ends = [torch.load(Path(out) / "checkpoints" / "step-00000006.pt", weights_only=True) for out in (again.out, config.out)]
-    assert all(torch.equal(a, b) for a, b in zip(ends[0]["model"].values(), ends[1]["model"].values(), strict=True))
+    one, other = (weights(Path(out) / "checkpoints" / "step-00000006") for out in (again.out, config.out))
+    assert one.keys() == other.keys()
+    assert all(torch.equal(one[name], other[name]) for name in one)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -119,7 +131,7 @@ def test_a_signal_while_saving_waits_for_the_file(config: RunConfig, monkeypatch
     trainer = Trainer(config)
     monkeypatch.setattr(Trainer, "save", signalled)
     assert trainer.run().stopped_by == "SIGTERM"
-    assert [path.name for path in (Path(config.out) / "checkpoints").iterdir()] == ["step-00000002.pt"]
+    assert [path.name for path in (Path(config.out) / "checkpoints").iterdir()] == ["step-00000002"]
 
 
 def test_a_loss_that_is_no_number_stops_before_the_weights_change(config: RunConfig, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -132,13 +144,12 @@ def test_a_loss_that_is_no_number_stops_before_the_weights_change(config: RunCon
     monkeypatch.setattr(train_module, "batch_loss", broken)
     with pytest.raises(Diverged, match=r"step 4: loss nan.*rows \[\d+"):
         trainer.run()
-    state = torch.load(Path(config.out) / "checkpoints" / "step-00000003.pt", weights_only=True)
-    assert all(torch.isfinite(tensor).all() for tensor in state["model"].values())
+    assert all(torch.isfinite(tensor).all() for tensor in weights(Path(config.out) / "checkpoints" / "step-00000003").values())
 
 
 def test_old_checkpoints_are_removed(config: RunConfig) -> None:
     Trainer(replace(config, keep=2)).run()
-    assert [path.name for path in sorted((Path(config.out) / "checkpoints").iterdir())] == ["step-00000004.pt", "step-00000006.pt"]
+    assert [path.name for path in sorted((Path(config.out) / "checkpoints").iterdir())] == ["step-00000004", "step-00000006"]
 
 
 def test_a_finished_run_is_not_overwritten(config: RunConfig) -> None:
@@ -170,10 +181,11 @@ def test_resume_refuses_another_run(config: RunConfig, tmp_path: Path) -> None:
 
 def test_a_damaged_checkpoint_is_named(config: RunConfig) -> None:
     Trainer(config).run()
-    path = Path(config.out) / "checkpoints" / "step-00000006.pt"
-    path.write_bytes(path.read_bytes()[:1000])
-    with pytest.raises(CheckpointError, match=r"step-00000006\.pt can't be read"):
-        Trainer(replace(config, resume=True))
+    folder = Path(config.out) / "checkpoints" / "step-00000006"
+    for path in (folder / "__0_0.distcp", folder / "run.json"):
+        path.write_bytes(path.read_bytes()[:100])
+        with pytest.raises(CheckpointError, match=r"step-00000006 can't be read"):
+            Trainer(replace(config, resume=True))
 
 
 def test_validation_must_go_with_the_training_data(config: RunConfig, data: Path, tmp_path: Path) -> None:
@@ -194,7 +206,7 @@ def test_the_unigram_loss_by_hand(tmp_path: Path) -> None:
     train = open_dataset(write_dataset(tmp_path / "t", [[[1, 1, 1], [2]]], seq_len=6, vocab_size=3))
     held = open_dataset(write_dataset(tmp_path / "v", [[[0, 1, 2], [2, 2]]], seq_len=6, vocab_size=3))
     wanted = -(math.log(4 / 7) + 2 * math.log(2 / 7)) / 3
-    assert unigram_loss(train, HeldOut(held, 1, 1), seed=0) == pytest.approx(wanted)
+    assert unigram_loss(train, RowOrder(train.digest, 0, len(train)), HeldOut(held, 1, 1)) == pytest.approx(wanted)
 
 
 def test_the_command_line(config: RunConfig, validation: Path, capsys: pytest.CaptureFixture[str]) -> None:
