@@ -38,6 +38,7 @@ FUNNEL = (
     ("extracted", "extract", False),
     ("filtered", "filter", False),
     ("deduped", "dedupe", False),
+    ("passages", "passages", False),
     ("quality", "quality", False),
     ("tokenized", "tokenize", False),
     ("packed", "pack", False),
@@ -147,14 +148,14 @@ def _samples(entries: Sequence[Mapping[str, Any]], committed: Mapping[str, Commi
         if stage is not None and entry["stage"] in ("extract", "filter"):
             rejects = evidence.reject_samples(stage)
             found |= {(entry["key"], entry["source"], reason): samples for reason, samples in rejects.items()}
-        elif stage is not None and entry["stage"] in ("dedupe", "quality"):
+        elif stage is not None and entry["stage"] in ("dedupe", "passages", "quality"):
             decided = evidence.decision_samples(stage, filters)
             found |= {(entry["key"], source, reason): samples for (source, reason), samples in decided.items()}
     return found
 
 
 def _funnel(source: str, stages: Sequence[StageFacts], shards: Sequence[ShardSet]) -> Funnel:
-    """The steps of one source; a step that the plan has for other sources only (quality) is left out."""
+    """The steps of one source; a step that the plan hasn't, or for other sources only (quality), is left out."""
     steps = []
     for name, stage, before in FUNNEL:
         planned = [found for found in stages if found.stage == stage and found.source in (None, source)]

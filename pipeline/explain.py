@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import pyarrow as pa
@@ -21,6 +20,7 @@ from pipeline.mixing import BEYOND_QUOTA
 from pipeline.runfiles import RunFiles
 from pipeline.schema import EXCERPT_CHARS
 from pipeline.storage import Folder
+from pipeline.survivors import DECIDERS
 from pipeline.tokens import KEY_END, add_histograms, bucket_of, read_bucket
 
 
@@ -118,8 +118,8 @@ def _events(run: RunFiles, part: PartFile, row: Mapping[str, Any]) -> Iterator[E
 
 
 def _after_extract(run: RunFiles, part: str, id: str) -> Iterator[Event]:  # noqa: A002
-    for judge in (_filtered, partial(_decided, stage="dedupe"), partial(_decided, stage="quality")):
-        event = judge(run, part, id)
+    for stage in ("filter", *DECIDERS):
+        event = _filtered(run, part, id) if stage == "filter" else _decided(run, part, id, stage)
         if event:
             yield event
             if event.verdict == "dropped":
@@ -144,13 +144,22 @@ def _filtered(run: RunFiles, part: str, id: str) -> Event | None:  # noqa: A002
     return Event("filter", "kept", numbers=kept_numbers(kept, docs.schema())) if kept else None
 
 
-def _decided(run: RunFiles, part: str, id: str, *, stage: str) -> Event | None:  # noqa: A002
+def _decided(run: RunFiles, part: str, id: str, stage: str) -> Event | None:  # noqa: A002
     file = part_file(run, stage, "decisions", part)
     row = _row(file, id)
     if file is None or row is None:
         return None
-    facts = {"twin": row["twin"]} if row["twin"] else {}
+    facts = {"twin": row["twin"]} if row["twin"] else _cut(part_file(run, stage, "cuts", part), id)
     return Event(stage, "dropped" if row["reason"] else "kept", row["reason"] or "", facts, decision_numbers(row, file.schema(), stage))
+
+
+def _cut(cuts: PartFile | None, id: str) -> dict[str, Any]:  # noqa: A002
+    """How many passages were cut from the document, how much they are, and which documents keep them."""
+    rows = [row for batch in (cuts.batches() if cuts else ()) for row in batch.filter(pc.equal(batch.column("id"), id)).to_pylist()]
+    if not rows:
+        return {}
+    kept_in = " ".join(dict.fromkeys(row["twin"] for row in rows))
+    return {"passages_cut": len(rows), "characters_cut": sum(row["characters"] for row in rows), "also_in": kept_in}
 
 
 def _row(file: PartFile | None, id: str, columns: list[str] | None = None) -> dict[str, Any] | None:  # noqa: A002

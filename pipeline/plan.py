@@ -22,7 +22,7 @@ from pipeline.storage import content_digest
 #: The way of a document. A stage's number is its place here; stages of one number don't depend on each other.
 ORDER = (
     "extract", "filter",
-    "signatures", "candidates", "components", "gather", "verify", "dedupe",
+    "signatures", "candidates", "components", "gather", "verify", "dedupe", "passages",
     "quality_model", "quality", "excerpts", "pieces", "tokenizer", "tokenize", "mix", "pack",
 )  # fmt: skip
 
@@ -79,10 +79,11 @@ def make_plan(recipe: Recipe, lock: Lock) -> Plan:
     filtered = {source.name: plan.filter(source, extracted[source.name]) for source in recipe.sources}
     every_filter = tuple(filtered.values())
     dedupe = plan.dedupe(filtered)
-    quality = plan.quality(filtered, dedupe)
-    kept = {"filter": every_filter, "dedupe": (dedupe,), "quality": tuple(quality.values())}
+    clean = {"dedupe": (dedupe,), **plan.passages(filtered, dedupe)}
+    quality = plan.quality(filtered, clean)
+    kept = {"filter": every_filter, **clean, "quality": tuple(quality.values())}
     tokenizer = plan.tokenizer(kept, shares)
-    tokenized = tuple(plan.tokenize(name, _of_source(name, filtered, dedupe, quality, tokenizer)) for name in filtered)
+    tokenized = tuple(plan.tokenize(name, _of_source(name, filtered, clean, quality, tokenizer)) for name in filtered)
     mix = plan.add("mix", None, {"tokenize": tokenized}, shares=shares, max_epochs=epochs)
     plan.pack({"tokenize": tokenized, "mix": (mix,), "tokenizer": (tokenizer,)})
     plan.stages.sort(key=lambda stage: stage.number)
@@ -90,10 +91,10 @@ def make_plan(recipe: Recipe, lock: Lock) -> Plan:
 
 
 def _of_source(
-    name: str, filtered: Mapping[str, str], dedupe: str, quality: Mapping[str, str], tokenizer: str
+    name: str, filtered: Mapping[str, str], clean: Mapping[str, tuple[str, ...]], quality: Mapping[str, str], tokenizer: str
 ) -> dict[str, tuple[str, ...]]:
     scored = (quality[name],) if name in quality else ()
-    return {"filter": (filtered[name],), "dedupe": (dedupe,), "quality": scored, "tokenizer": (tokenizer,)}
+    return {"filter": (filtered[name],), **clean, "quality": scored, "tokenizer": (tokenizer,)}
 
 
 class _Planner:
@@ -134,7 +135,16 @@ class _Planner:
         judged = self.add("verify", None, {"gather": (texts,)}, **likeness, shingle_words=self.setting("signatures", "shingle_words"))
         return self.add("dedupe", None, {"filter": docs, "signatures": signed, "verify": (judged,)})
 
-    def quality(self, filtered: Mapping[str, str], dedupe: str) -> dict[str, str]:
+    def passages(self, filtered: Mapping[str, str], dedupe: str) -> dict[str, tuple[str, ...]]:
+        """What is cut from texts, where the recipe asks for it: by its role, for the stages that read on."""
+        if "passages" not in self.recipe.settings:
+            return {}
+        signed = tuple(f"signatures-{name}" for name in filtered)
+        inputs = {"filter": tuple(filtered.values()), "signatures": signed, "dedupe": (dedupe,)}
+        priority = self.setting("passages", "priority") or self.setting("dedupe", "priority")
+        return {"passages": (self.add("passages", None, inputs, priority=priority),)}
+
+    def quality(self, filtered: Mapping[str, str], clean: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
         """The quality model and the scores of the sources that ask for them; none where no source asks, or where the run
 
         has no source of good or of ordinary texts to learn from (a user's own sources may be few).
@@ -147,8 +157,8 @@ class _Planner:
                 f"quality of {name}: this run has no source that its model could learn {empty[0]} texts from" for name in asking
             ]
             return {}
-        model = self.add("quality_model", None, {"filter": tuple(filtered.values()), "dedupe": (dedupe,)}, **sides)
-        inputs = {name: {"filter": (filtered[name],), "dedupe": (dedupe,), "quality_model": (model,)} for name in asking}
+        model = self.add("quality_model", None, {"filter": tuple(filtered.values()), **clean}, **sides)
+        inputs = {name: {"filter": (filtered[name],), **clean, "quality_model": (model,)} for name in asking}
         return {name: self._append(step, name, inputs[name]) for name, step in asking.items()}
 
     def tokenize(self, source: str, inputs: Mapping[str, tuple[str, ...]]) -> str:

@@ -19,7 +19,7 @@ from pipeline.profiles import choose
 from pipeline.registry import Step
 
 #: Stages whose arguments a recipe may set at its top level, under the stage's own name.
-SETTINGS = ("signatures", "dedupe", "quality_model", "tokenizer", "tokenize", "mix", "pack")
+SETTINGS = ("signatures", "dedupe", "passages", "quality_model", "tokenizer", "tokenize", "mix", "pack")
 #: Arguments of stages that the plan fills in from the rest of the recipe.
 FILLED = {"mix": ("shares", "max_epochs")}
 TOP_KEYS = ("name", "about", "seed", "part_bytes", "sources", "decontaminate", "profiles", "default_profile", *SETTINGS)

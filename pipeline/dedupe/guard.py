@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-
-import pyarrow as pa
 
 from pipeline.dedupe.clusters import merge
 from pipeline.errors import GuardTripped
@@ -50,10 +48,14 @@ def check(inputs: Inputs, max_removed: float | Mapping[str, float]) -> None:
     Reads the reports of the roles "signatures" (what there is) and "verify" (what would go), and samples from the latter.
     """
     losses = list(losses_of(_report(inputs, "signatures"), _report(inputs, "verify"), max_removed))
+    stop("dedupe", losses, lambda tripped: _shown(inputs, tripped))
+
+
+def stop(stage: str, losses: Sequence[Loss], shown: Callable[[Sequence[str]], Sequence[str]]) -> None:
+    """Raise GuardTripped when one of the losses of a stage is too much; `shown` gives lines about such sources, as samples."""
     tripped = [loss.source for loss in losses if loss.too_much]
     if tripped:
-        clusters = merge(file.table() for file in inputs.files("verify", "clusters"))
-        raise GuardTripped(_text(losses, tripped, clusters))
+        raise GuardTripped(_text(stage, losses, tripped, shown(tripped)))
 
 
 def losses_of(there: Report, going: Report, max_removed: float | Mapping[str, float]) -> Iterable[Loss]:
@@ -69,21 +71,23 @@ def _report(inputs: Inputs, role: str) -> Report:
     return merged(stage.report for stage in inputs.roles.get(role, ()))
 
 
-def _text(losses: Sequence[Loss], tripped: Sequence[str], clusters: pa.Table) -> str:
-    lines = [f"dedupe would remove more of {', '.join(tripped)} than its guard allows; nothing was written"]
+def _text(stage: str, losses: Sequence[Loss], tripped: Sequence[str], shown: Sequence[str]) -> str:
+    lines = [f"{stage} would remove more of {', '.join(tripped)} than its guard allows; nothing was written"]
     lines += [f"  {loss}" for loss in losses]
-    lines += ["largest clusters with documents of these sources:", *_cluster_lines(clusters, tripped)]
+    lines += shown
     example = f"max_removed: {{{tripped[0]}: {min(1.0, next(loss.share for loss in losses if loss.source == tripped[0]) + 0.01):.2f}}}"
-    lines.append(f"If that is right, allow it in the recipe under `dedupe`: `{example}`, or `override_guard: true` for all sources.")
+    lines.append(f"If that is right, allow it in the recipe under `{stage}`: `{example}`, or `override_guard: true` for all sources.")
     return "\n".join(lines)
 
 
-def _cluster_lines(clusters: pa.Table, tripped: Sequence[str]) -> list[str]:
+def _shown(inputs: Inputs, tripped: Sequence[str]) -> list[str]:
+    """The largest clusters with documents of some sources."""
+    clusters = merge(file.table() for file in inputs.files("verify", "clusters"))
     by_cluster: dict[str, list[dict]] = {}
     for row in clusters.to_pylist():
         by_cluster.setdefault(row["cluster"], []).append(row)
     hit = [rows for rows in by_cluster.values() if any(not row["kept"] and row["source"] in tripped for row in rows)]
-    lines = []
+    lines = ["largest clusters with documents of these sources:"]
     for rows in hit[:SHOWN]:
         kept, *removed = rows
         lines.append(f"  {kept['size']:,} documents, kept {kept['id']} of {kept['source']}: {kept['excerpt']!r}")

@@ -18,7 +18,7 @@ from pipeline.registry import stage
 from pipeline.report import Report
 from pipeline.schema import DECISION, decided_by
 from pipeline.scoring.classifier import open_model
-from pipeline.survivors import keep_mask
+from pipeline.survivors import all_rows
 
 LOW = "quality:low"
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -37,16 +37,13 @@ def quality(job: Job, *, drop_lowest: Share = 0.1, threshold: Share | None = Non
     classifier, card = open_model(model), json.loads(card_file.read())
     cut = threshold if threshold is not None else _cut(card, job.source, drop_lowest)
     docs = job.own_part("filter", "docs")
-    keep, start = keep_mask(job.inputs, docs), 0
     report = Report()
     with job.parquet("decisions", decided_by(Bound("low", "value", ">=", cut))) as sink:
-        for batch in docs.batches(["id", "text"]):
-            here = keep.slice(start, batch.num_rows)
+        for _, batch, here in all_rows(job.inputs, docs, ["id", "text"]):
             read = excerpts(batch.column("text").filter(here), card["settings"]["excerpt_chars"])
             found = scores(classifier, lines(read))
             sink.write(_decisions(batch.column("id"), here, found, cut))
             _count(report, job.source, found, cut)
-            start += batch.num_rows
     return report
 
 

@@ -56,7 +56,7 @@ AFTER_DEDUPE = DEDUPE | {"quality_model", "quality-web", "excerpts", "pieces", "
 def test_the_stages_stand_in_their_order() -> None:
     numbers = [stage.number for stage in BASE.stages]
     assert numbers == sorted(numbers)
-    assert {stage.step.name for stage in BASE.stages} == set(ORDER)
+    assert {stage.step.name for stage in BASE.stages} == set(ORDER) - {"passages"}
     known: set[str] = set()
     for stage in BASE.stages:
         assert {key for keys in stage.inputs.values() for key in keys} <= known
@@ -147,3 +147,12 @@ def test_licence_and_version_of_an_input_are_part_of_what_is_extracted() -> None
 def test_the_seed_changes_only_what_draws() -> None:
     drawing = {"quality_model", "quality-web", "excerpts", "pieces", "tokenizer", "tokenize-web", "tokenize-books", "mix", "pack"}
     assert changed(BASE, make_plan(recipe(seed="5"), lock())) == drawing
+
+
+def test_passages_are_cut_where_the_recipe_asks_for_it() -> None:
+    plan = make_plan(recipe(passages__min_words="30", dedupe__priority="[books]"), lock())
+    assert plan.stage("passages").step.args["priority"] == ["books"]
+    readers = [stage for stage in plan.stages if "dedupe" in stage.inputs and stage.key != "passages"]
+    assert {stage.step.name for stage in readers} == {"quality_model", "quality", "excerpts", "pieces", "tokenize"}
+    assert all(stage.inputs["passages"] == ("passages",) for stage in readers)
+    assert make_plan(recipe(passages__priority="[web]"), lock()).stage("passages").step.args["priority"] == ["web"]

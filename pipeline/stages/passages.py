@@ -1,0 +1,196 @@
+"""passages: runs of words that stand elsewhere too, cut from every document but the most preferred one.
+
+The rule is one sentence: a run of `min_words` words is cut when the same run stands in a document that is preferred to this
+one, or before it in this one. So of all runs that are equal the first stays; and whatever is cut, each byte of it stands
+elsewhere, in a place that comes before it, up to one that is not cut. How the work is divided has no part in it.
+
+Everything but the last step goes in rounds (see `pipeline.dedupe.passages`), whose files are removed when the stage is done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Any
+
+import numpy as np
+import pyarrow as pa
+from pydantic import Field
+
+from pipeline.contracts import Task
+from pipeline.dedupe import cutting, guard
+from pipeline.dedupe import passages as found_in
+from pipeline.dedupe.cutting import SPANS
+from pipeline.dedupe.duplicates import Numbering
+from pipeline.dedupe.keyed import SortedFiles, key_ranges, read_range, write_sorted
+from pipeline.dedupe.merging import merge, merges
+from pipeline.dedupe.passages import ANCHORS, COPIES, REPEATS, WINDOWS
+from pipeline.dedupe.preference import source_rank
+from pipeline.errors import StorageError
+from pipeline.job import ROUND, Inputs, Job, PartFile, TaskResult
+from pipeline.kernels.arrow import Texts, texts
+from pipeline.kernels.passages import Windows, anchors, exact_words, windows
+from pipeline.kernels.shingles import slices
+from pipeline.registry import NotIdentity, stage
+from pipeline.report import Report
+from pipeline.storage import Folder
+from pipeline.survivors import all_rows
+from pipeline.writing import FileEntry
+
+#: Rows that a task looks at, and the most that it holds; their number changes nothing but memory.
+ROWS_PER_TASK, HELD = 1 << 24, 1 << 21
+_SCHEMAS = {"anchors": ANCHORS, "repeats": REPEATS, "windows": WINDOWS, "copies": COPIES}
+Ints = np.ndarray
+
+
+def _parts(inputs: Inputs, _: Mapping[str, Any]) -> list[Task]:
+    return [Task(file.part) for file in inputs.files("filter", "docs")]
+
+
+def _last_round(inputs: Inputs) -> tuple[str, bool]:
+    """What the round before has made, "" at the beginning; and whether it has merged files."""
+    name = inputs.roles[ROUND][0].results[0].task if ROUND in inputs.roles else ""
+    return name.partition("-")[0], "-merge-" in name
+
+
+def _rounds(inputs: Inputs, args: Mapping[str, Any]) -> list[Task]:
+    """Anchors, repeats, windows, copies; the files of one are merged first where the tasks of the next would open too many."""
+    made, is_merged = _last_round(inputs)
+    parts = _parts(inputs, args)
+    if made in ("", "repeats"):
+        name = "windows" if made else "anchors"
+        following = [Task(f"{name}-{n:05d}", {"part": task.name}) for n, task in enumerate(parts)]
+    elif made != "copies":
+        rows = sum(file.entry.rows for file in inputs.files(ROUND, made))
+        following = key_ranges("copies" if made == "windows" else "repeats", rows, ROWS_PER_TASK)
+    else:
+        following = []
+    merging = [] if is_merged or not made else merges(made, inputs.files(ROUND, made), len(following or parts))
+    return merging or following
+
+
+def _guarded(folder: Folder, results: list[TaskResult], args: Mapping[str, Any]) -> list[FileEntry]:
+    """GuardTripped, before the stage counts as done, when a source has lost too much."""
+    if not args["override_guard"]:
+        cutting.check("passages", folder, results, args["max_removed"])
+    return []
+
+
+@stage("passages", tasks=_parts, rounds=_rounds, finish=_guarded, uses=("unicode",))
+def passages(
+    job: Job,
+    *,
+    min_words: Annotated[int, Field(ge=4)] = 50,
+    min_left: Annotated[int, Field(ge=0)] = 20,
+    priority: Sequence[str] = (),
+    max_removed: Annotated[float | Mapping[str, float], NotIdentity] = guard.MAX_REMOVED,  # noqa: ARG001 - read by _guarded, as is the next
+    override_guard: Annotated[bool, NotIdentity] = False,  # noqa: ARG001
+) -> Report:
+    """Cut every run of at least `min_words` words that stands in a preferred document too, or before it in the same one.
+
+    Words are those of `str.split()`, to the letter, Han ideographs and kana each for itself; 50 are RefinedWeb's. Runs are
+    compared by 128 bits. Which document is preferred: as in `dedupe`, by its `priority` where none is given here. Documents
+    left with fewer than `min_left` characters are dropped. Texts aren't written again: {part}.cuts says what is cut from whom,
+    {part}.decisions who is dropped, and later stages read texts without it. The run stops with GuardTripped when a source would
+    lose more than `max_removed` of its documents or characters, as in `dedupe`, unless `override_guard`. A task's memory is
+    that of HELD rows of 72 bytes, a few times over, and a part's anchors: one for 14 words or so.
+    """
+    if "merge" in job.task.payload:
+        made = _last_round(job.inputs)[0]
+        merge(job, job.inputs.files(ROUND, made), made, _SCHEMAS[made])
+        return Report()
+    made = job.task.name.partition("-")[0] if job.task.payload else ""
+    if made == "anchors":
+        _write(job, made, _anchors(job, min_words))
+    elif made == "windows":
+        _write(job, made, _windows(job, min_words, priority))
+    elif made:
+        _write(job, made, _ranges(job, made))
+    else:
+        return cutting.cut(job, "passages", _copied(job), min_left)
+    return Report()
+
+
+def _write(job: Job, kind: str, tables: Iterator[pa.Table]) -> None:
+    """Files of HELD rows or so, each sorted."""
+    waiting, rows, number = [_SCHEMAS[kind].empty_table()], 0, 0
+    for table in tables:
+        waiting.append(table)
+        rows += len(table)
+        if rows >= HELD:
+            write_sorted(job, kind, pa.concat_tables(waiting), number)
+            waiting, rows, number = [], 0, number + 1
+    if rows or not number:
+        write_sorted(job, kind, pa.concat_tables(waiting), number)
+
+
+def _ranges(job: Job, made: str) -> Iterator[pa.Table]:
+    first, last = job.task.payload["first"], job.task.payload["last"]
+    before, find = ("anchors", found_in.repeats) if made == "repeats" else ("windows", found_in.copies)
+    with SortedFiles(job.inputs.files(ROUND, before)) as files:
+        yield from find(files, first, last, HELD)
+
+
+def _anchors(job: Job, least: int) -> Iterator[pa.Table]:
+    docs = _docs(job)
+    start = Numbering.of(job.inputs).starts[docs.part]
+    for rows, some in _slices(job, docs):
+        which, places, keys = anchors(exact_words(some), least)
+        yield pa.table({"key": keys, "document": rows[which] + start, "place": places}, schema=ANCHORS)
+
+
+def _docs(job: Job) -> PartFile:
+    """The part that a round's task is about."""
+    return next(file for file in job.inputs.files("filter", "docs") if file.part == job.task.payload["part"])
+
+
+def _slices(job: Job, docs: PartFile, among: Ints | None = None) -> Iterator[tuple[Ints, Texts]]:
+    """The kept texts of a part (with `among`, those of these rows alone), some at a time, with their rows."""
+    for start, batch, keep in all_rows(job.inputs, docs, ["text"]):
+        rows = start + np.flatnonzero(keep.to_numpy(zero_copy_only=False))
+        rows = rows if among is None else rows[np.isin(rows, among)]
+        place = 0
+        for some in slices(texts(batch.column("text").take(pa.array(rows - start)))):
+            yield rows[place : place + some.rows], some
+            place += some.rows
+
+
+def _windows(job: Job, least: int, priority: Sequence[str]) -> Iterator[pa.Table]:
+    """The runs of words around the repeated anchors of a part."""
+    docs = _docs(job)
+    first, last = Numbering.of(job.inputs).span(docs.part)
+    repeats = read_range(job.inputs.files(ROUND, "repeats"), REPEATS, first, last)
+    documents, places = (column.to_numpy() for column in repeats.sort_by([(name, "ascending") for name in REPEATS.names]).columns)
+    facts = _facts(job, docs, priority)
+    for rows, some in _slices(job, docs, np.unique(documents - first)):
+        mine = slice(*np.searchsorted(documents, [rows[0] + first, rows[-1] + first + 1]))
+        which = np.searchsorted(rows + first, documents[mine])
+        found = windows(exact_words(some), np.diff(some.offsets), which, places[mine], least)
+        yield _window_rows(found, rows + first, facts.take(pa.array(rows)))
+
+
+def _facts(job: Job, docs: PartFile, priority: Sequence[str]) -> pa.Table:
+    """What the order of preference goes by, of every row of a part."""
+    signed = job.inputs.file("signatures", "signatures", docs.part)
+    if signed is None:
+        raise StorageError(f"{docs.part}: the role 'signatures' has no file of it: run the stage that writes it again")
+    facts = signed.table(["id", "characters", "date"])
+    high, low = found_in.halves(facts.column("id"))
+    dates = found_in.source_dates(source_rank(docs.source, priority), facts.column("date"))
+    return pa.table({"source_date": dates, "characters": facts.column("characters"), "id_high": high, "id_low": low})
+
+
+def _window_rows(found: Windows, documents: Ints, known: pa.Table) -> pa.Table:
+    rows = known.take(pa.array(found.rows))
+    columns = {
+        "key": found.first, "check": found.second, **{name: rows.column(name) for name in rows.column_names},
+        "document": documents[found.rows], "start": found.starts, "stop": found.stops,
+    }  # fmt: skip
+    return pa.table(columns, schema=WINDOWS)
+
+
+def _copied(job: Job) -> pa.Table:
+    """What is cut from the rows of a part: its copied runs, those that overlap or touch as one; `twin` is who keeps the first."""
+    first, last = Numbering.of(job.inputs).span(job.task.name)
+    with SortedFiles(job.inputs.files(ROUND, "copies")) as files:
+        found = [found_in.joined(files.read(*span), first) for span in files.ranges(first, last, HELD)]
+    return pa.concat_tables([SPANS.empty_table(), *found])
