@@ -12,7 +12,8 @@ from pipeline.contracts import Bound
 from pipeline.dedupe import guard
 from pipeline.job import Job, PartFile, TaskResult
 from pipeline.kernels.arrow import texts
-from pipeline.kernels.passages import within, without
+from pipeline.kernels.passages import without
+from pipeline.kernels.urls import pieces
 from pipeline.report import Report, merged
 from pipeline.schema import DECISION, decided_by
 from pipeline.storage import Folder
@@ -60,7 +61,7 @@ def _cuts(spans: pa.Table, whole: pa.RecordBatch, which: Ints) -> pa.RecordBatch
     """CUTS rows of spans, given the documents that they are cut from, and which of them each."""
     offsets, data = texts(whole.column("text"))
     starts, stops = (offsets[which] + spans.column(name).to_numpy() for name in ("start", "stop"))
-    passages = within(data, starts, stops)
+    passages = pieces(data, starts, stops)
     columns = {
         **{name: spans.column(name).combine_chunks() for name in SPANS.names},
         "id": whole.column("id").take(pa.array(which)),

@@ -104,14 +104,6 @@ def without(column: Texts, rows: Ints, starts: Ints, stops: Ints) -> pa.LargeStr
     return large_strings(offsets, data)
 
 
-def within(data: Bytes, starts: Ints, stops: Ints) -> pa.LargeStringArray:
-    """The texts that data[start:stop] are."""
-    offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(stops - starts)])
-    out = np.empty(offsets[-1], np.uint8)
-    _copy_within(data, starts, offsets, out)
-    return large_strings(offsets, out)
-
-
 @kernel
 def _hash_words(texts: Ints, data: Bytes, table: Bytes, begins: Ints, ends: Ints, offsets: Ints, hashes: Hashes, starts: Ints) -> int:
     count = 0
@@ -260,9 +252,3 @@ def _copy_without(offsets: Ints, data: Bytes, rows: Ints, starts: Ints, stops: I
             place = offsets[row] + stops[span]
             span += 1
         copy_bytes(data, place, offsets[row + 1], out, size)
-
-
-@kernel
-def _copy_within(data: Bytes, starts: Ints, offsets: Ints, out: Bytes) -> None:
-    for row in range(len(starts)):
-        copy_bytes(data, starts[row], starts[row] + offsets[row + 1] - offsets[row], out, offsets[row])
