@@ -14,16 +14,19 @@ from itertools import groupby
 from typing import Any
 
 from pipeline.contracts import InputFile, Task
+from pipeline.dedupe.indexes import checked, signed_by
 from pipeline.download import Lock, LockedInput, parts
 from pipeline.recipe import Recipe, Source
 from pipeline.registry import Step, bind, fingerprint, lookup, names
-from pipeline.storage import content_digest
+from pipeline.runfiles import index_of
+from pipeline.storage import Folder, content_digest, sha256_of
 
 #: The way of a document. A stage's number is its place here; stages of one number don't depend on each other.
 ORDER = (
     "extract", "filter",
     "signatures", "candidates", "components", "gather", "verify", "dedupe", "passages",
     "quality_model", "quality", "excerpts", "pieces", "tokenizer", "tokenize", "mix", "pack",
+    "index",
 )  # fmt: skip
 
 
@@ -86,6 +89,7 @@ def make_plan(recipe: Recipe, lock: Lock) -> Plan:
     tokenized = tuple(plan.tokenize(name, _of_source(name, filtered, clean, quality, tokenizer)) for name in filtered)
     mix = plan.add("mix", None, {"tokenize": tokenized}, shares=shares, max_epochs=epochs)
     plan.pack({"tokenize": tokenized, "mix": (mix,), "tokenizer": (tokenizer,)})
+    plan.index({"filter": every_filter, "signatures": plan.keys("signatures"), "dedupe": (dedupe,)})
     plan.stages.sort(key=lambda stage: stage.number)
     return Plan(recipe, tuple(plan.stages), tuple(plan.left_out))
 
@@ -128,12 +132,34 @@ class _Planner:
         """Suspects by bands, joined into components, their texts gathered and judged: then the decisions."""
         docs = tuple(filtered.values())
         signed = tuple(self.add("signatures", name, {"filter": (key,)}) for name, key in filtered.items())
-        linked = self.add("candidates", None, {"signatures": signed})
-        joined = self.add("components", None, {"signatures": signed, "candidates": (linked,)})
-        texts = self.add("gather", None, {"filter": docs, "signatures": signed, "components": (joined,)})
-        likeness = {key: self.setting("dedupe", key) for key in ("threshold", "priority")}
-        judged = self.add("verify", None, {"gather": (texts,)}, **likeness, shingle_words=self.setting("signatures", "shingle_words"))
-        return self.add("dedupe", None, {"filter": docs, "signatures": signed, "verify": (judged,)})
+        threshold, priority, same_url, prefer = (self.setting("dedupe", key) for key in ("threshold", "priority", "same_url", "prefer"))
+        against, words = self.against(), self.setting("signatures", "shingle_words")
+        linked = self.add("candidates", None, {"signatures": signed}, same_url=same_url, against=against)
+        joined = self.add("components", None, {"signatures": signed, "candidates": (linked,)}, against=against)
+        parts = {"filter": docs, "signatures": signed, "components": (joined,)}
+        texts = self.add("gather", None, parts, same_url=same_url, prefer=prefer, against=against)
+        judged = self.add("verify", None, {"gather": (texts,)}, threshold=threshold, priority=priority, shingle_words=words)
+        return self.add("dedupe", None, {"filter": docs, "signatures": signed, "verify": (judged,)}, against=against)
+
+    def against(self) -> list[str]:
+        """The manifests of the indexes that dedupe compares with, each once, in an order that follows from what they hold."""
+        found = {checked(index_of(Folder(path)), self.signed_by()) for path in self.setting("dedupe", "against")}
+        return list({sha256_of(manifest): manifest for manifest in sorted(found, key=lambda path: (sha256_of(path), path))}.values())
+
+    def signed_by(self) -> dict[str, Any]:
+        """How this run signs its documents, as an index says it."""
+        settings = self.recipe.settings["signatures"].args if "signatures" in self.recipe.settings else {}
+        return signed_by(bind("stage", "signatures", settings)[0].identity(content_digest))
+
+    def index(self, inputs: Mapping[str, tuple[str, ...]]) -> None:
+        """An index of what dedupe kept, when the recipe asks for one."""
+        if "index" in self.recipe.settings:
+            words, prefer = self.setting("signatures", "shingle_words"), self.setting("dedupe", "prefer")
+            self.add("index", None, inputs, signed_by=self.signed_by(), shingle_words=words, prefer=prefer)
+
+    def keys(self, name: str) -> tuple[str, ...]:
+        """The keys of all stages of a step."""
+        return tuple(stage.key for stage in self.stages if stage.step.name == name)
 
     def passages(self, filtered: Mapping[str, str], dedupe: str) -> dict[str, tuple[str, ...]]:
         """What is cut from texts, where the recipe asks for it: by its role, for the stages that read on."""

@@ -19,9 +19,14 @@ from pipeline.profiles import choose
 from pipeline.registry import Step
 
 #: Stages whose arguments a recipe may set at its top level, under the stage's own name.
-SETTINGS = ("signatures", "dedupe", "passages", "quality_model", "tokenizer", "tokenize", "mix", "pack")
+SETTINGS = ("signatures", "dedupe", "passages", "quality_model", "tokenizer", "tokenize", "mix", "pack", "index")
 #: Arguments of stages that the plan fills in from the rest of the recipe.
-FILLED = {"mix": ("shares", "max_epochs")}
+FILLED = {"mix": ("shares", "max_epochs"), "index": ("signed_by", "shingle_words", "prefer")}
+#: What to do instead of giving such an argument.
+FOLLOWS = {
+    "mix": "this follows from the sources: set their share or max_epochs",
+    "index": "this follows from `signatures` and `dedupe`: set it there",
+}
 TOP_KEYS = ("name", "about", "seed", "part_bytes", "sources", "decontaminate", "profiles", "default_profile", *SETTINGS)
 #: Input files smaller than this share a part with their neighbours, unless the recipe says otherwise.
 PART_BYTES = 16_000_000
@@ -128,7 +133,7 @@ class _Parser(Fields):
         settings = {name: self.bind("stage", name, top[name], (name,), partial=True) for name in SETTINGS if name in top}
         for stage, keys in FILLED.items():
             for key in set(self.mapping((stage,))) & set(keys):
-                self.doc.mistake((stage, key), "this follows from the sources: set their share or max_epochs")
+                self.doc.mistake((stage, key), FOLLOWS[stage])
         return Recipe(
             name=self.name(("name",)),
             profile=profile,

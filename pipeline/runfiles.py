@@ -10,6 +10,8 @@ from pipeline.job import MANIFEST, Committed, PartFile
 from pipeline.storage import Folder
 
 RUN_FILE = "run.json"
+#: The stage that leaves an index for later runs to dedupe against.
+INDEX = "index"
 
 
 class RunFiles:
@@ -38,3 +40,13 @@ class RunFiles:
         for stage in self.stages(name):
             for entry in stage.files(kind):
                 yield PartFile(stage.folder, entry)
+
+
+def index_of(folder: Folder) -> Folder:
+    """The folder of an index, given as itself or as the folder of the run that left it; StorageError when there is none."""
+    if folder.exists(MANIFEST) and folder.read_json(MANIFEST)["stage"] == INDEX:
+        return folder
+    found = next(RunFiles(folder).stages(INDEX), None) if folder.exists(RUN_FILE) else None
+    if found is None:
+        raise StorageError(f"{folder.url}: no index there: a run leaves one when its recipe, or --set, says `index: {{}}`")
+    return found.folder

@@ -109,14 +109,29 @@ def components(items: int, links: Sequence[tuple[int, int]]) -> list[int]:
     return labels
 
 
-def choose(sets: Sequence[set], buckets: Sequence[Sequence[int]], threshold: float) -> tuple[list[int], list[float]]:
-    """Greedy: the twin (or -1) and Jaccard index of each set, in order of preference."""
-    twins: list[int] = []
-    values: list[float] = []
-    for text, mine in enumerate(sets):
-        kept = [other for other in range(text) if twins[other] < 0 and set(buckets[other]) & set(buckets[text])]
-        alike = [(jaccard(mine, sets[other]), -other) for other in kept]
-        best = max([found for found in alike if found[0] >= threshold], default=(0.0, 1))
-        twins.append(-best[1])
-        values.append(best[0])
-    return twins, values
+Choice = tuple[str, int, float]
+
+
+def choose(
+    sets: Sequence[set], buckets: Sequence[Sequence[int]], threshold: float, documents: Sequence[tuple[int, int]], settled: int = 0
+) -> list[Choice]:
+    """Greedy, of documents (text, address or -1) in order of preference: why each is dropped, its twin or -1, their Jaccard index."""
+    kept: list[int] = []
+    found: list[Choice] = []
+    for document, (text, address) in enumerate(documents):
+        copies = [other for other in kept if documents[other][0] == text]
+        before = [found[other] for other in range(document) if documents[other][0] == text and found[other][0] == "like"]
+        near = [other for other in kept if set(buckets[documents[other][0]]) & set(buckets[text])]
+        alike = [(jaccard(sets[text], sets[documents[other][0]]), -other) for other in near]
+        best = max([value for value in alike if value[0] >= threshold], default=None)
+        same = [other for other in kept if address >= 0 and documents[other][1] == address]
+        if document < settled or not (copies or before or best or same):
+            kept.append(document)
+            found.append(("", -1, 0.0))
+        elif copies:
+            found.append(("same text", copies[0], 1.0))
+        elif before or best:
+            found.append(before[0] if before else ("like", -best[1], best[0]))
+        else:
+            found.append(("same address", same[0], 0.0))
+    return found

@@ -17,7 +17,7 @@ LADDER: tuple[tuple[str, ...], ...] = (
     ("pipeline.storage", "pipeline.registry", "pipeline.kernels", "pipeline.located"),
     ("pipeline.languages", "pipeline.licences"),
     ("pipeline.job",),
-    ("pipeline.survivors", "pipeline.tokens", "pipeline.classifying", "pipeline.mixing"),
+    ("pipeline.survivors", "pipeline.tokens", "pipeline.classifying", "pipeline.mixing", "pipeline.runfiles"),
     ("tokenizer", "pipeline.evals"),
     (
         "pipeline.sources",
@@ -35,7 +35,6 @@ LADDER: tuple[tuple[str, ...], ...] = (
     ("pipeline.plan", "pipeline.estimate"),
     ("pipeline.worker",),
     ("pipeline.cluster", "pipeline.progress"),
-    ("pipeline.runfiles",),
     ("pipeline.evidence",),
     ("pipeline.waves",),
     ("pipeline.gates",),

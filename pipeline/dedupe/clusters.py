@@ -38,7 +38,7 @@ def describe(suspects: pa.Table, twins: np.ndarray, jaccard: np.ndarray) -> pa.T
         **{name: suspects.column(name).take(pa.array(shown)) for name in ("id", "source", "part")},
         "kept": kept,
         "twin": suspects.column("id").take(pa.array(twins[shown], mask=kept)),
-        "jaccard": pa.array(jaccard[shown], mask=kept),
+        "jaccard": pa.array(jaccard[shown], mask=kept | np.isnan(jaccard[shown])),
         "excerpt": pc.fill_null(pc.utf8_slice_codeunits(texts, 0, EXCERPT), "").cast(pa.string()),
     }
     return pa.table(columns, schema=CLUSTERS)

@@ -91,7 +91,9 @@ def _shown(inputs: Inputs, tripped: Sequence[str]) -> list[str]:
     for rows in hit[:SHOWN]:
         kept, *removed = rows
         lines.append(f"  {kept['size']:,} documents, kept {kept['id']} of {kept['source']}: {kept['excerpt']!r}")
-        lines += [
-            f"    removed {row['id']} of {row['part']}, Jaccard {row['jaccard']:.3f}: {row['excerpt']!r}" for row in removed[:SAMPLES]
-        ]
+        lines += [f"    removed {row['id']} of {row['part']}, {_likeness(row['jaccard'])}: {row['excerpt']!r}" for row in removed[:SAMPLES]]
     return lines
+
+
+def _likeness(jaccard: float | None) -> str:
+    return "the same URL" if jaccard is None else f"Jaccard {jaccard:.3f}"

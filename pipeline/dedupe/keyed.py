@@ -9,12 +9,12 @@ portions of a stated size.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
@@ -74,14 +74,23 @@ def write_sorted(job: Job, kind: str, table: pa.Table, number: int | None = None
 
 
 @contextmanager
-def sorted_file(job: Job, kind: str, schema: pa.Schema, number: int | None = None) -> Iterator[SortedSink]:
-    """The task's file of a kind, to be written table by table, the numbers of each above those of the one before."""
+def sorted_file(
+    job: Job, kind: str, schema: pa.Schema, number: int | None = None, encodings: Mapping[str, str] | None = None
+) -> Iterator[SortedSink]:
+    """The task's file of a kind, to be written table by table, the numbers of each above those of the one before.
+
+    `encodings` of columns take the place of a dictionary.
+    """
     name = job.name(kind) if number is None else f"{job.task.name}-{number:05d}.{kind}.parquet"
     with job.folder.create(name) as file:
-        with pq.ParquetWriter(file, schema, compression="zstd", compression_level=1) as writer:
+        with pq.ParquetWriter(file, schema, compression="zstd", compression_level=1, **_encoded(encodings)) as writer:
             sink = SortedSink(writer)
             yield sink
         job.written.append(file.entry(name, sink.rows))
+
+
+def _encoded(encodings: Mapping[str, str] | None) -> dict[str, Any]:
+    return {"use_dictionary": False, "column_encoding": dict(encodings)} if encodings else {}
 
 
 class SortedSink:
@@ -184,6 +193,12 @@ class SortedFiles:
             yield from self.ranges(first, middle - 1, most)
             yield from self.ranges(middle, last, most)
 
+    def pick(self, numbers: np.ndarray) -> Iterator[pa.Table]:
+        """The rows of some numbers, of which no file has one twice; only the row groups that have any are read, one at a time."""
+        for file in self._files:
+            for found in file.touched(numbers):
+                yield self._shaped(file, found.filter(np.isin(found.column(0).to_numpy(), numbers)))
+
     def _shaped(self, file: _Sorted, table: pa.Table) -> pa.Table:
         return self._shape(file.file, table) if self._shape else table
 
@@ -224,6 +239,12 @@ class _Sorted:
             found = self._parquet.read_row_group(group, columns=self._parquet.schema_arrow.names[:1], use_threads=False)
         numbers: np.ndarray = found.column(0).to_numpy()
         return numbers
+
+    def touched(self, numbers: np.ndarray) -> Iterator[pa.Table]:
+        """The row groups that may have one of some numbers, each of which is in one of them at most."""
+        groups = np.unique(np.searchsorted(self.greatest, numbers))
+        for group in groups[groups < len(self.greatest)].tolist():
+            yield self.take(int(self.starts[group]), int(self.starts[group + 1]), None)
 
     def take(self, start: int, stop: int, columns: list[str] | None) -> pa.Table:
         """The rows from place `start` to `stop`."""

@@ -1,6 +1,7 @@
-"""Which of several like documents stays: by source, then the newest, then the longest, then the smallest id.
+"""Which of several like documents stays: by source, then the best score, then the newest, the longest, the smallest id.
 
-Dates are compared as texts, as ISO 8601 is meant to be; a document without one stands after those with one.
+Documents of an index come before all others. Dates are compared as texts, as ISO 8601 is meant to be. A document without a
+score, or without a date, stands after those with one.
 """
 
 from __future__ import annotations
@@ -11,7 +12,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-_ORDER = [("rank", "ascending"), ("date", "descending"), ("characters", "descending"), ("id", "ascending"), ("document", "ascending")]
+from pipeline.dedupe.indexes import origin
+
+_ORDER = [
+    ("rank", "ascending"), ("score", "descending"), ("date", "descending"), ("characters", "descending"), ("id", "ascending"),
+    ("document", "ascending"),
+]  # fmt: skip
 
 
 def source_rank(source: str, priority: Sequence[str]) -> int:
@@ -19,8 +25,14 @@ def source_rank(source: str, priority: Sequence[str]) -> int:
     return priority.index(source) if source in priority else len(priority)
 
 
+def part_rank(part: str, priority: Sequence[str]) -> int:
+    """The place of a part's source in the order of preference; below 0 for a part of an index."""
+    indexed, source = origin(part)
+    return source_rank(source, priority) - (len(priority) + 1 if indexed else 0)
+
+
 def preferred_first(documents: pa.Table) -> np.ndarray:
-    """The rows of a table (id, date, characters; perhaps rank, document) from the most preferred to the least."""
+    """The rows of a table (id, date, characters; perhaps rank, score, document) from the most preferred to the least."""
     keys = [(name, order, "at_end") for name, order in _ORDER if name in documents.schema.names]
     order: np.ndarray = pc.sort_indices(documents.select([key[0] for key in keys]), sort_keys=keys).to_numpy()
     return order

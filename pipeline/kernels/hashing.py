@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.kernels.arrow import Bytes
+from pipeline.kernels.arrow import Bytes, Ints
 from pipeline.kernels.compiled import kernel
 from pipeline.kernels.eights import load8
 
@@ -18,6 +18,7 @@ Slots = npt.NDArray[np.int32]
 
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 _MIX_1, _MIX_2 = np.uint64(0xFF51AFD7ED558CCD), np.uint64(0xC4CEB9FE1A85EC53)
+_SEED, _STEP = np.uint64(0xCBF29CE484222325), np.uint64(0x00000100000001B3)
 _HALF, _BYTE, _ONE = np.uint64(33), np.uint64(8), np.uint64(1)
 
 
@@ -47,6 +48,16 @@ def hash_bytes(data: Bytes, start: int, end: int) -> np.uint64:
     for i in range(start, end - 8, 8):
         state = stir(state, load8(data, i))
     return mix((state ^ load8(data, end - 8)) * _MULTIPLIER)
+
+
+@kernel
+def hash_rows(offsets: Ints, data: Bytes, out: Hashes) -> None:
+    """out[i]: 128 bits of data[offsets[i]:offsets[i + 1]], in two halves that are made in different ways; for short rows."""
+    for row in range(len(out)):
+        state = _SEED
+        for i in range(offsets[row], offsets[row + 1]):
+            state = (state ^ np.uint64(data[i])) * _STEP
+        out[row, 0], out[row, 1] = hash_bytes(data, offsets[row], offsets[row + 1]), mix(state)
 
 
 @kernel

@@ -38,6 +38,10 @@ ALONE_RANGES = ((0x3041, 0x30FF), (0x31F0, 0x31FF), (0x3400, 0x4DBF), (0x4E00, 0
 #: Texts are hashed this many bytes at a time (or one by one, when longer): what is between the passes stays in the cache.
 SLICE_BYTES = 1 << 20
 
+#: Bits that sets of shingles do without, so that an index of them is smaller. The 48 that are left give two texts of a
+#: thousand shingles one in common by chance once in 300 million pairs.
+SHINGLE_SHIFT = np.uint64(16)
+
 #: What the folding table says of a code point beside what it becomes.
 SPACE, DROP = -1, 0
 _ALONE = 1 << 30
@@ -64,8 +68,11 @@ class Shingles(NamedTuple):
 
 
 def shingle_sets(column: pa.Array, width: int) -> Shingles:
-    """Each text's shingles of `width` words as a set: sorted, each once. Memory: eight bytes for each, and a slice's work."""
-    parts = [as_sets(shingle_hashes(word_hashes(part), width)) for part in slices(texts(column))]
+    """Each text's shingles of `width` words as a set: sorted, each once, their hashes without the SHINGLE_SHIFT lowest bits.
+
+    Memory: eight bytes for each, and a slice's work.
+    """
+    parts = [as_sets(_shorter(shingle_hashes(word_hashes(part), width))) for part in slices(texts(column))]
     counts = [np.diff(offsets) for offsets, _ in parts]
     offsets = np.cumsum(np.concatenate([np.zeros(1, np.int64), *counts]))
     return Shingles(offsets, np.concatenate([np.zeros(0, np.uint64), *(hashes for _, hashes in parts)]))
@@ -184,6 +191,11 @@ def _hash_shingles(words: Ints, first: Hashes, width: int, offsets: Ints, out: H
             for i in range(words[row] + k, words[row] + k + taken):
                 state = _joined(state, first[i])
             out[offsets[row] + k] = mix(state)
+
+
+def _shorter(shingles: Shingles) -> Shingles:
+    np.right_shift(shingles.hashes, SHINGLE_SHIFT, out=shingles.hashes)
+    return shingles
 
 
 def as_sets(shingles: Shingles) -> Shingles:

@@ -29,6 +29,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.kernels.arrow import Bytes, Ints, Texts, encoded, large_strings, texts
+from pipeline.kernels.hashing import hash_rows
 from pipeline.kernels.urlparts import HOST, HOST_END, KEY, KINDS, SCHEME_END, gather, odd_hosts, trim, write_addresses
 
 #: Names of parameters that tell how a visitor came: of campaigns (those in "*" are beginnings), of clicks, of newsletters.
@@ -77,6 +78,16 @@ def addresses(column: Texts, tracking: tuple[str, ...] = TRACKING) -> Addresses:
     places = np.zeros((column.rows, 5), np.int64)
     write_addresses(column.offsets, column.data, KINDS, names, offsets, data, places)
     return Addresses(offsets, data[: offsets[-1]].copy(), places)
+
+
+def key_hashes(column: pa.Array) -> pa.FixedSizeBinaryArray:
+    """128 bits of the key of each address, null where there is none with a host."""
+    found = addresses(texts(column))
+    keys = texts(found.keys())
+    hashes = np.zeros((keys.rows, 2), np.uint64)
+    hash_rows(keys.offsets, keys.data, hashes)
+    every = pa.FixedSizeBinaryArray.from_buffers(pa.binary(16), keys.rows, [None, pa.py_buffer(hashes)])
+    return every.take(pa.array(np.arange(keys.rows), mask=found.places[:, HOST] >= found.places[:, HOST_END]))
 
 
 def pieces(data: Bytes, starts: Ints, ends: Ints) -> pa.LargeStringArray:

@@ -14,7 +14,7 @@ on the rounds, and there were at most a dozen in anything measured. The result i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -26,7 +26,7 @@ from pipeline.dedupe.forests import forest
 from pipeline.dedupe.keyed import SortedFiles, Spans, write_sorted
 from pipeline.dedupe.merging import merge, merges
 from pipeline.job import ROUND, Inputs, Job, PartFile
-from pipeline.registry import stage
+from pipeline.registry import Paths, stage
 from pipeline.report import Report
 
 #: Links that a task holds, and documents of its span; their numbers change nothing but memory.
@@ -42,9 +42,9 @@ def _links(inputs: Inputs) -> list[PartFile]:
     return inputs.files(ROUND, "links") if ROUND in inputs.roles else inputs.files("candidates", "links")
 
 
-def _spans(inputs: Inputs) -> Spans:
+def _spans(inputs: Inputs, against: Sequence[str]) -> Spans:
     """The spans of documents; a single one when it can hold all links."""
-    documents = Numbering.of(inputs).total
+    documents = Numbering.of(inputs, against).total
     return Spans(documents, 1 if _fits(inputs) else max(1, -(-documents // DOCUMENTS_PER_TASK)))
 
 
@@ -52,27 +52,28 @@ def _fits(inputs: Inputs) -> bool:
     return sum(file.entry.rows for file in _links(inputs)) <= LINKS_PER_TASK
 
 
-def _tasks(inputs: Inputs, _: Mapping[str, Any]) -> list[Task]:
-    return _spans(inputs).tasks("components")
+def _tasks(inputs: Inputs, args: Mapping[str, Any]) -> list[Task]:
+    return _spans(inputs, args["against"]).tasks("components")
 
 
-def _rounds(inputs: Inputs, _: Mapping[str, Any]) -> list[Task]:
+def _rounds(inputs: Inputs, args: Mapping[str, Any]) -> list[Task]:
     """Small and large stars in turn, until one task can do the rest or nothing is left to do; many files are merged before."""
     before = inputs.roles[ROUND][0].results[0].task if ROUND in inputs.roles else ""
     settled = before.startswith("large") and not inputs.roles[ROUND][0].report.counts[CHANGED]
     if settled or _fits(inputs):
         return []
-    spans = _spans(inputs)
+    spans = _spans(inputs, args["against"])
     merging = [] if before else merges("links", _links(inputs), spans.count)
     return merging or spans.tasks("large" if before.startswith("small") else "small")
 
 
 @stage("components", version=2, tasks=_tasks, rounds=_rounds)
-def components(job: Job) -> Report:
+def components(job: Job, *, against: Paths = ()) -> Report:  # noqa: ARG001 - read by _spans
     """Join the forests of all ranges of keys: by union-find in one task, or by rounds of small and large stars.
 
-    A task's memory is at most 200 bytes for each of LINKS_PER_TASK and 20 for each of DOCUMENTS_PER_TASK, however many
-    documents there are and however they hang together. Writes {task}.components, sorted by document over all tasks.
+    `against`: the manifests of the indexes whose documents are linked too. A task's memory is at most 200 bytes for each of
+    LINKS_PER_TASK and 20 for each of DOCUMENTS_PER_TASK, however many documents there are and however they hang together.
+    Writes {task}.components, sorted by document over all tasks.
     """
     if "merge" in job.task.payload:
         merge(job, _links(job.inputs), "links", LINKS)

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import Field
 
 from pipeline.contracts import Bound, Task
@@ -18,7 +19,7 @@ from pipeline.dedupe.keyed import Spans, read_range, write_sorted
 from pipeline.dedupe.merging import merge, merges, too_many
 from pipeline.errors import StorageError
 from pipeline.job import ROUND, Inputs, Job, PartFile
-from pipeline.registry import NotIdentity, stage
+from pipeline.registry import NotIdentity, Paths, stage
 from pipeline.report import Report
 from pipeline.schema import DECISION, decided_by
 
@@ -57,22 +58,28 @@ def _guarded(inputs: Inputs, args: Mapping[str, Any]) -> list[Task]:
     return [*(Task(file.part) for file in inputs.files("signatures", "signatures")), Task(CLUSTERS_TASK)]
 
 
-@stage("dedupe", version=3, tasks=_guarded, rounds=_rounds)
+@stage("dedupe", version=4, tasks=_guarded, rounds=_rounds)
 def dedupe(
     job: Job,
     *,
     threshold: Annotated[float, Field(gt=0, le=1)] = 0.8,
-    priority: Sequence[str] = (),  # noqa: ARG001 - read by `verify`, which is given it by the plan
+    priority: Sequence[str] = (),  # noqa: ARG001 - read by the stages before, which are given it by the plan, as are the next three
+    prefer: str | None = None,  # noqa: ARG001
+    same_url: bool | Sequence[str] = False,  # noqa: ARG001
+    against: Paths = (),  # noqa: ARG001
     max_removed: Annotated[float | Mapping[str, float], NotIdentity] = guard.MAX_REMOVED,  # noqa: ARG001 - read by _guarded, as is the next
     override_guard: Annotated[bool, NotIdentity] = False,  # noqa: ARG001
 ) -> Report:
     """Keep one of each set of like documents; remove the others, each for a kept one at least `threshold` like it.
 
     Likeness is the Jaccard index of the shingles of words (`signatures.shingle_words`), counted, not estimated. Who is
-    kept: the source that stands first in `priority` (those it leaves out stand together, last), then the newest date,
-    then the longest text, then the smallest id. The run stops with GuardTripped when a source would lose more than
-    `max_removed` of its documents or of its characters (one share, or shares by source; .5 for a source not named),
-    unless `override_guard`. Writes {part}.decisions of every part, with the threshold in the metadata of `value`, and
+    kept: the source that stands first in `priority` (those it leaves out stand together, last), then the highest score
+    (`prefer` names a signal of the filters, "fineweb_edu.score"), then the newest date, the longest text, the smallest id.
+    With `same_url`, true or the names of sources, one document of each URL is kept, whatever its words (see `kernels.urls`
+    for what a URL has to have in common); off by default, as it removes texts that are like no other. `against`: indexes
+    of earlier runs, or the folders of these runs; their documents stay. The run stops with GuardTripped when a source would
+    lose more than `max_removed` of its documents or of its characters (one share, or shares by source; .5 for a source not
+    named), unless `override_guard`. Writes {part}.decisions of every part, with the threshold in the metadata of `value`, and
     dedupe.clusters: the largest clusters.
     """
     if ROUND_WORK & job.task.payload.keys():
@@ -99,7 +106,8 @@ def _removals(job: Job, threshold: float) -> pa.Table:
     if _sorted_out(job.inputs):
         files = files[Spans(numbering.total, len(files)).touched(first, last)]
     table = read_range(files, REMOVALS, first, last).sort_by("document").combine_chunks()
-    if len(table) and float(np.min(table.column("jaccard").to_numpy())) < threshold:
+    least = pc.min(table.column("jaccard")).as_py()
+    if least is not None and least < threshold:
         raise StorageError(f"{job.task.name}: removals were verified at a threshold below {threshold}: run the stage `verify` again")
     return table
 

@@ -2,58 +2,80 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
 
-from pipeline.dedupe.duplicates import COMPONENTS, TEXTS, Numbering
-from pipeline.dedupe.keyed import Spans, read_range, write_sorted
+from pipeline.contracts import Task
+from pipeline.dedupe.duplicates import COMPONENTS, TEXTS, Numbering, counts_url, keys_by_row
+from pipeline.dedupe.indexes import index_files, origin
+from pipeline.dedupe.keyed import SortedFiles, Spans, read_range, write_sorted
 from pipeline.dedupe.lots import places
 from pipeline.dedupe.preference import originals, preferred_first
-from pipeline.job import Job, PartFile
-from pipeline.registry import stage
+from pipeline.dedupe.scores import scores
+from pipeline.job import Inputs, Job, PartFile
+from pipeline.registry import Paths, stage
 from pipeline.report import Report
 
 
-@stage("gather", version=2, each="filter")
-def gather(job: Job) -> Report:
-    """Write {part}.texts: the documents of a part that hang together with others, sorted by component.
+def _parts(inputs: Inputs, args: Mapping[str, Any]) -> list[Task]:
+    """One task for each part, of this run or of an index."""
+    indexed = index_files(args["against"], "documents")
+    tasks = [Task(f"index-{file.place}-{file.entry.part}", {"indexed": n}) for n, file in enumerate(indexed)]
+    return [*(Task(file.part) for file in inputs.files("filter", "docs")), *tasks]
 
-    Of documents with the same words only the most preferred carries its text: the others need no second look.
-    Memory: the texts of one part that are written.
+
+@stage("gather", version=3, tasks=_parts)
+def gather(job: Job, *, same_url: bool | Sequence[str] = False, prefer: str | None = None, against: Paths = ()) -> Report:
+    """Write {task}.texts: the documents of a part that hang together with others, sorted by component.
+
+    `same_url`, `prefer` and `against` are those of `dedupe`, indexes given by their manifests. Of documents with the same
+    words only the most preferred carries its text: the others need no second look. Those of an index carry shingles.
+    Memory: the texts or shingles of one part that are written.
     """
-    members = _members(job)
-    rows = members.column("document").to_numpy() - Numbering.of(job.inputs).starts[job.task.name]
-    facts = job.own_part("signatures", "signatures").table().take(pa.array(rows))
-    order = preferred_first(facts)
-    carries = np.empty(len(rows), np.bool_)
-    carries[order] = originals(facts.column("text_hash").take(pa.array(order))) == np.arange(len(order))
-    columns = {
-        "place": places(members.column("component").to_numpy(), facts.column("least").to_numpy(), facts.column("id").combine_chunks()),
-        "document": members.column("document"),
-        **{name: facts.column(name) for name in ("id", "text_hash", "characters", "date")},
-        "part": pa.repeat(pa.scalar(job.task.name), len(rows)),
-        "keys": _keys(job.own_part("signatures", "bands"), rows),
-        "text": _texts(job.own_part("filter", "docs"), rows, carries),
-    }
-    write_sorted(job, "texts", pa.table(columns, schema=TEXTS))
+    numbering = Numbering.of(job.inputs, against)
+    file = index_files(against, "documents")[job.task.payload["indexed"]] if job.task.payload else None
+    part = file.part if file else job.task.name
+    members = _members(job, numbering, part)
+    rows = members.column("document").to_numpy() - numbering.starts[part]
+    found = _indexed(file, rows) if file else _own(job, rows, prefer)
+    url_hashes = found["url_hash"] if counts_url(same_url, origin(part)[1]) else pa.nulls(len(rows), pa.binary(16))
+    place = places(members.column("component").to_numpy(), found["least"].to_numpy(), found["id"].combine_chunks())
+    found |= {"place": place, "document": members.column("document"), "url_hash": url_hashes}
+    found["part"] = pa.repeat(pa.scalar(part), len(rows))
+    write_sorted(job, "texts", pa.table({name: found[name] for name in TEXTS.names}, schema=TEXTS))
     return Report()
 
 
-def _members(job: Job) -> pa.Table:
+def _members(job: Job, numbering: Numbering, part: str) -> pa.Table:
     """The part's documents that are in a component, ascending."""
-    numbering = Numbering.of(job.inputs)
-    first, last = numbering.span(job.task.name)
+    first, last = numbering.span(part)
     files = job.inputs.files("components", "components")
     return read_range(files[Spans(numbering.total, len(files)).touched(first, last)], COMPONENTS, first, last)
 
 
-def _keys(bands: PartFile, rows: np.ndarray) -> pa.ListArray:
-    """The band keys of some rows of a part; every row has the same number of them."""
-    table = bands.table()
-    order = np.argsort(table.column("row").to_numpy(), kind="stable")
-    width = int(np.count_nonzero(table.column("row").to_numpy() == 0))
-    keys = table.column("key").to_numpy()[order].reshape(-1, max(width, 1))[rows]
-    return pa.ListArray.from_arrays(pa.array(np.arange(len(rows) + 1, dtype=np.int32) * width), pa.array(keys.ravel()))
+def _indexed(file: PartFile, rows: np.ndarray) -> dict[str, Any]:
+    """Columns of some rows of an index's part: all different texts, each with its shingles."""
+    with SortedFiles([file]) as files:
+        found = pa.concat_tables([file.schema().empty_table(), *files.pick(rows)])
+    return {**{name: found.column(name) for name in found.schema.names}, "text": pa.nulls(len(rows), pa.large_string())}
+
+
+def _own(job: Job, rows: np.ndarray, prefer: str | None) -> dict[str, Any]:
+    """Columns of some rows of this run's part."""
+    facts = job.own_part("signatures", "signatures").table().take(pa.array(rows))
+    facts = facts.append_column("score", scores(job, prefer).take(pa.array(rows)))
+    order = preferred_first(facts)
+    carries = np.empty(len(rows), np.bool_)
+    carries[order] = originals(facts.column("text_hash").take(pa.array(order))) == np.arange(len(order))
+    return {
+        **{name: facts.column(name) for name in facts.schema.names},
+        "keys": keys_by_row(job.own_part("signatures", "bands").table()).take(pa.array(rows)),
+        "text": _texts(job.own_part("filter", "docs"), rows, carries),
+        "shingles": pa.nulls(len(rows), pa.large_list(pa.uint64())),
+    }
 
 
 def _texts(docs: PartFile, rows: np.ndarray, carries: np.ndarray) -> pa.ChunkedArray:

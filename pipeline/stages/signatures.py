@@ -9,10 +9,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field
 
-from pipeline.dedupe.duplicates import BANDS, SIGNATURES
+from pipeline.dedupe.duplicates import BANDS, SIGNATURES, url_keys
 from pipeline.dedupe.keyed import write_sorted
 from pipeline.job import Job
 from pipeline.kernels.minhash import Sketches, sketch
+from pipeline.kernels.urls import key_hashes
 from pipeline.registry import stage
 from pipeline.report import Report
 
@@ -20,24 +21,27 @@ from pipeline.report import Report
 Few = Annotated[int, Field(ge=1, le=1024)]
 
 
-@stage("signatures", version=2, each="filter", uses=("unicode",))
+@stage("signatures", version=3, each="filter", uses=("unicode",))
 def signatures(job: Job, *, shingle_words: Few = 5, bands: Few = 14, rows: Few = 8) -> Report:
     """Hash each text whole, and sketch it by MinHash over shingles of `shingle_words` words, in `bands` of `rows`.
 
     The defaults are FineWeb's: two documents share a band with a probability of 92 % at a Jaccard index of .8, 57 % at
-    .7, 5 % at .5. What a word is: see pipeline.kernels.shingles. Writes {part}.signatures and {part}.bands.
+    .7, 5 % at .5. What a word is: see pipeline.kernels.shingles. Writes {part}.signatures, {part}.bands and {part}.urls.
     """
     report = Report()
     keys: list[np.ndarray] = []
+    urls: list[pa.Array] = []
     docs = job.own_part("filter", "docs")
     with job.parquet("signatures", SIGNATURES) as sink:
-        for batch in docs.batches(["id", "text", "date"]):
+        for batch in docs.batches(["id", "text", "date", "url"]):
             found = sketch(batch.column("text"), shingle_words, bands, rows)
             signed = _signed(batch, found)
             sink.write(signed)
             keys.append(found.keys)
+            urls.append(signed.column("url_hash"))
             _count(report, job.source, signed)
     write_sorted(job, "bands", _by_key(keys, bands))
+    write_sorted(job, "urls", url_keys(pa.chunked_array(urls, pa.binary(16))))
     return report
 
 
@@ -52,6 +56,7 @@ def _signed(batch: pa.RecordBatch, found: Sketches) -> pa.RecordBatch:
         "characters": pc.utf8_length(batch.column("text")).cast(pa.int64()),
         "date": batch.column("date"),
         "least": pa.array(found.least),
+        "url_hash": key_hashes(batch.column("url")),
     }
     return pa.RecordBatch.from_pydict(columns, schema=SIGNATURES)
 

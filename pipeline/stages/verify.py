@@ -10,7 +10,7 @@ large to be held is judged in lots (see pipeline.dedupe.lots): the same holds of
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -21,14 +21,14 @@ from pipeline.contracts import Task
 from pipeline.dedupe import lots
 from pipeline.dedupe.clusters import describe
 from pipeline.dedupe.clusters import merge as merge_clusters
-from pipeline.dedupe.duplicates import CLUSTERS, EXACT, NEAR, REMOVALS, TEXTS
+from pipeline.dedupe.duplicates import CLUSTERS, EXACT, NEAR, REMOVALS, SAME_URL, TEXTS
 from pipeline.dedupe.keyed import SortedFiles, key_ranges, write_sorted
 from pipeline.dedupe.lots import COMPONENT_SHIFT, Lot
 from pipeline.dedupe.merging import merge, merges
-from pipeline.dedupe.preference import originals, preferred_first, source_rank
+from pipeline.dedupe.preference import originals, part_rank, preferred_first
 from pipeline.job import ROUND, Inputs, Job
-from pipeline.kernels.leaders import choose
-from pipeline.kernels.shingles import shingle_sets
+from pipeline.kernels.leaders import KEPT, LIKE, SAME_ADDRESS, SAME_TEXT, Candidates, Choice, choose
+from pipeline.kernels.shingles import Shingles, shingle_sets
 from pipeline.registry import stage
 from pipeline.report import Report
 
@@ -38,12 +38,10 @@ BYTES_PER_TASK = 128 << 20
 REMOVALS_HELD, TEXTS_READ = 1 << 21, 1 << 14
 
 
-class Verdict(NamedTuple):
-    """Row by row of the suspects: the row of the kept twin or -1, their Jaccard index, and whether the words are the same."""
-
-    twin: np.ndarray
-    jaccard: np.ndarray
-    same_words: np.ndarray
+#: What a removal is called, by why the kernel chose it.
+REASONS = {SAME_TEXT: EXACT, LIKE: NEAR, SAME_ADDRESS: SAME_URL}
+#: What is judged of, beside the contents.
+FACTS = ["document", "id", "part", "text_hash", "characters", "date", "score", "url_hash"]
 
 
 def _ranges(inputs: Inputs, _: Mapping[str, Any]) -> list[Task]:
@@ -57,7 +55,7 @@ def _rounds(inputs: Inputs, args: Mapping[str, Any]) -> list[Task]:
     return merges("verify", inputs.files("gather", "texts"), len(_ranges(inputs, args)))
 
 
-@stage("verify", version=2, tasks=_ranges, rounds=_rounds, uses=("unicode",))
+@stage("verify", version=3, tasks=_ranges, rounds=_rounds, uses=("unicode",))
 def verify(job: Job, *, threshold: float, priority: Sequence[str], shingle_words: PositiveInt) -> Report:
     """Decide who is removed for whom. `threshold` and `priority` are those of `dedupe`, `shingle_words` that of `signatures`.
 
@@ -76,7 +74,7 @@ def verify(job: Job, *, threshold: float, priority: Sequence[str], shingle_words
             suspects = _suspects(files, lot, priority)
             verdict = judge(suspects, threshold, shingle_words)
             removals.add(_removals(suspects, verdict))
-            clusters = merge_clusters([clusters, describe(suspects, verdict.twin, verdict.jaccard)])
+            clusters = merge_clusters([clusters, describe(suspects, verdict.twins, verdict.values)])
             report.merge(_report(suspects, verdict, lot))
     removals.flush()
     with job.parquet("clusters", CLUSTERS) as sink:
@@ -90,10 +88,10 @@ def _suspects(files: SortedFiles, lot: Lot, priority: Sequence[str]) -> pa.Table
 
     Of the same words the first has a text, but in a lot divided by id, where texts are not compared.
     """
-    table = files.read(lot.first, lot.last, ["document", "id", "part", "text_hash", "characters", "date"])
+    table = files.read(lot.first, lot.last, FACTS)
     part = table.column("part").combine_chunks().dictionary_encode()
     sources = pa.array([name.rpartition("-")[0] for name in part.dictionary.to_pylist()], pa.string())
-    ranks = pa.array([source_rank(name, priority) for name in sources.to_pylist()], pa.int64())
+    ranks = pa.array([part_rank(name, priority) for name in part.dictionary.to_pylist()], pa.int64())
     table = table.append_column("source", sources.take(part.indices)).append_column("rank", ranks.take(part.indices))
     table = table.take(pa.array(preferred_first(table))).combine_chunks()
     first = originals(table.column("text_hash"))
@@ -102,7 +100,9 @@ def _suspects(files: SortedFiles, lot: Lot, priority: Sequence[str]) -> pa.Table
     rows = np.full(len(table), -1)
     rows[compared] = np.argsort(found.column("document").to_numpy())[_ranks(table.column("document").to_numpy()[compared])]
     taken = found.take(pa.array(rows, mask=rows < 0))
-    return table.append_column("keys", taken.column("keys")).append_column("text", taken.column("text"))
+    for name in ("keys", "text", "shingles"):
+        table = table.append_column(name, taken.column(name))
+    return table
 
 
 def _ranks(values: np.ndarray) -> np.ndarray:
@@ -113,41 +113,64 @@ def _ranks(values: np.ndarray) -> np.ndarray:
 
 
 def _contents(files: SortedFiles, lot: Lot, documents: np.ndarray) -> Iterator[pa.Table]:
-    """Document, keys and text of some documents of a lot, in no order of theirs."""
+    """Document, keys, and text or shingles of some documents of a lot, in no order of theirs."""
     wanted = pa.array(documents)
-    for piece in files.pieces(lot.first, lot.last, TEXTS_READ, ["document", "keys", "text"]):
+    for piece in files.pieces(lot.first, lot.last, TEXTS_READ, ["document", "keys", "text", "shingles"]):
         yield piece.filter(pc.is_in(piece.column("document"), value_set=wanted))
 
 
-def judge(suspects: pa.Table, threshold: float, shingle_words: int) -> Verdict:
-    """The verdict on documents (text_hash, keys, text) in order of preference; those without a text are not compared."""
-    rows = np.arange(len(suspects))
+def judge(suspects: pa.Table, threshold: float, shingle_words: int) -> Choice:
+    """The verdict on documents (rank, text_hash, url_hash, keys, text, shingles) in order of preference, as rows of them.
+
+    Those without text and shingles are not compared. The value is NaN where none was asked for.
+    """
     first = originals(suspects.column("text_hash"))
-    distinct = np.flatnonzero((first == rows) & suspects.column("text").is_valid().to_numpy())
-    compared = suspects.take(pa.array(distinct))
-    sets = shingle_sets(compared.column("text").combine_chunks(), shingle_words)
-    twins, values = choose(sets, _buckets(compared), threshold)
-    near, likeness = np.full(len(rows), -1), np.zeros(len(rows))
-    near[distinct], likeness[distinct] = np.where(twins >= 0, distinct[twins], -1) if len(distinct) else twins, values
-    twin = np.where(near[first] >= 0, near[first], np.where(first == rows, -1, first)) if len(rows) else rows
-    same_words = (first != rows) & (twin == first)
-    return Verdict(twin, np.where(same_words, 1.0, likeness[first]), same_words)
+    distinct = np.flatnonzero(first == np.arange(len(suspects)))
+    texts = suspects.take(pa.array(distinct))
+    documents = Candidates(np.searchsorted(distinct, first), _numbered(suspects.column("url_hash")), _settled(suspects))
+    choice = choose(_sets(texts, shingle_words), _buckets(texts), threshold, documents)
+    choice.values[choice.why == SAME_ADDRESS] = np.nan
+    return choice
 
 
-def _buckets(compared: pa.Table) -> np.ndarray:
-    """int64[rows, bands]: the band keys of each document, numbered from 0."""
-    keys = compared.column("keys").combine_chunks().flatten().to_numpy()
-    _, numbers = np.unique(keys, return_inverse=True)
-    return numbers.reshape(len(compared), -1) if len(compared) else np.empty((0, 1), np.int64)
+def _settled(suspects: pa.Table) -> int:
+    """How many documents are of an index: they come first."""
+    return int(np.count_nonzero(suspects.column("rank").to_numpy() < 0))
 
 
-def _removals(suspects: pa.Table, verdict: Verdict) -> pa.Table:
-    removed = np.flatnonzero(verdict.twin >= 0)
+def _sets(texts: pa.Table, shingle_words: int) -> Shingles:
+    """The sets of shingles of distinct texts: those of an index as it has them, then the others."""
+    known = texts.column("shingles").slice(0, _settled(texts)).combine_chunks()
+    made = shingle_sets(texts.column("text").slice(len(known)).combine_chunks(), shingle_words)
+    counts = [pc.fill_null(pc.list_value_length(known), 0).to_numpy(), np.diff(made.offsets)]
+    offsets = np.cumsum(np.concatenate([np.zeros(1, np.int64), *counts]))
+    return Shingles(offsets, np.concatenate([known.flatten().to_numpy(), made.hashes]))
+
+
+def _buckets(texts: pa.Table) -> np.ndarray:
+    """int64[texts, bands]: the band keys of each text, numbered from 0; -1 of those that are not compared."""
+    keys = texts.column("keys").combine_chunks()
+    there = keys.is_valid().to_numpy(zero_copy_only=False)
+    _, numbers = np.unique(keys.flatten().to_numpy(), return_inverse=True)
+    width = max(1, len(numbers) // max(int(there.sum()), 1))
+    found = np.full((len(texts), width), -1)
+    found[there] = numbers.reshape(-1, width)
+    return found
+
+
+def _numbered(hashes: pa.ChunkedArray) -> np.ndarray:
+    """Equal hashes as equal numbers from 0, null as -1."""
+    codes: np.ndarray = hashes.combine_chunks().dictionary_encode().indices.fill_null(-1).to_numpy()
+    return codes.astype(np.int64)
+
+
+def _removals(suspects: pa.Table, verdict: Choice) -> pa.Table:
+    removed = np.flatnonzero(verdict.why != KEPT)
     columns = {
         "document": suspects.column("document").take(pa.array(removed)),
-        "reason": pc.if_else(pa.array(verdict.same_words[removed]), EXACT, NEAR),
-        "twin": suspects.column("id").take(pa.array(verdict.twin[removed])),
-        "jaccard": pa.array(verdict.jaccard[removed]),
+        "reason": pa.array([None, *REASONS.values()], pa.string()).take(pa.array(verdict.why[removed])),
+        "twin": suspects.column("id").take(pa.array(verdict.twins[removed])),
+        "jaccard": pa.array(verdict.values[removed], from_pandas=True),
     }
     return pa.table(columns, schema=REMOVALS)
 
@@ -172,17 +195,20 @@ class _Removals:
         self._waiting = []
 
 
-def _report(suspects: pa.Table, verdict: Verdict, lot: Lot) -> Report:
+def _report(suspects: pa.Table, verdict: Choice, lot: Lot) -> Report:
+    """What was judged of this run's documents; those of an index are not counted."""
     report = Report()
+    settled = _settled(suspects)
     sources = suspects.column("source").to_numpy()
     characters = suspects.column("characters").to_numpy()
-    removed = verdict.twin >= 0
-    for source in np.unique(sources):
+    removed = verdict.why != KEPT
+    for source in np.unique(sources[settled:]):
         mine = sources == source
         report.read[source] = int(mine.sum())
         report.kept[source] = int((mine & ~removed).sum())
-        report.drop(source, EXACT, int((mine & verdict.same_words).sum()))
-        report.drop(source, NEAR, int((mine & removed & ~verdict.same_words).sum()))
+        for why, reason in REASONS.items():
+            report.drop(source, reason, int((mine & (verdict.why == why)).sum()))
+        report.count(source, "removed_for_an_index", int((mine & removed & (verdict.twins < settled)).sum()))
         report.count(source, "characters_removed", int(characters[mine & removed].sum()))
         if lot.divided:
             report.count(source, "in_divided_components", int(mine.sum()))

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from pipeline.contracts import InputFile
 from pipeline.download import Lock, LockedInput, parts
+from pipeline.errors import RecipeError, StorageError
 from pipeline.plan import ORDER, Plan, make_plan
 from pipeline.recipe import Recipe, parse_recipe
 from pipeline.registry import Step
+from pipeline.storage import Folder
 
 TEXT = """\
 name: tiny
@@ -56,7 +60,7 @@ AFTER_DEDUPE = DEDUPE | {"quality_model", "quality-web", "excerpts", "pieces", "
 def test_the_stages_stand_in_their_order() -> None:
     numbers = [stage.number for stage in BASE.stages]
     assert numbers == sorted(numbers)
-    assert {stage.step.name for stage in BASE.stages} == set(ORDER) - {"passages"}
+    assert {stage.step.name for stage in BASE.stages} == set(ORDER) - {"passages", "index"}
     known: set[str] = set()
     for stage in BASE.stages:
         assert {key for keys in stage.inputs.values() for key in keys} <= known
@@ -83,6 +87,9 @@ def test_where_a_file_lies_does_not_matter_what_it_holds_does() -> None:
         ("tokenizer__digits", "1", {"pieces", "tokenizer", "tokenize-web", "tokenize-books", "mix", "pack"}),
         ("pack__seq_len", "512", {"pack"}),
         ("dedupe__threshold", "0.7", AFTER_DEDUPE - {"candidates", "components", "gather"}),
+        ("dedupe__same_url", "[web]", AFTER_DEDUPE),
+        ("dedupe__prefer", "length.chars", AFTER_DEDUPE - {"candidates", "components"}),
+        ("index", "{}", set()),
         ("sources__web__about", "another label", set()),
         ("sources__web__floor", "1", set()),
         ("pack__seq_len", "2048.0", set()),
@@ -90,6 +97,47 @@ def test_where_a_file_lies_does_not_matter_what_it_holds_does() -> None:
 )
 def test_a_key_changes_what_depends_on_it_and_nothing_else(key: str, value: str, expected: set[str]) -> None:
     assert changed(BASE, make_plan(recipe(**{key: value}), lock())) == expected
+
+
+def test_an_index_is_left_where_the_recipe_asks_and_says_how_its_documents_were_signed() -> None:
+    plan = make_plan(recipe(index="{}", signatures__bands="20", dedupe__prefer="length.chars"), lock())
+    (stage,) = (stage for stage in plan.stages if stage.step.name == "index")
+    assert stage.step.args["signed_by"]["signatures"]["args"] == {"bands": 20, "rows": 8, "shingle_words": 5}
+    assert stage.step.args["prefer"] == "length.chars"
+    with pytest.raises(RecipeError, match="set it there"):
+        recipe(index="{prefer: length.chars}")
+
+
+def an_index(folder: Path, **signed: str) -> Path:
+    """The folder of a run that left an index, with no documents, signed as a recipe with these keys signs."""
+    args = make_plan(recipe(index="{}", **signed), lock()).stage("index").step.args
+    Folder(str(folder / "20-index-0")).write_json(
+        "manifest.json", {"stage": "index", "args": args, "tasks": [], "fingerprint": str(folder)}
+    )
+    Folder(str(folder)).write_json("run.json", {"stages": [{"stage": "index", "folder": "20-index-0"}]})
+    return folder
+
+
+def test_indexes_are_known_by_what_they_hold(tmp_path: Path) -> None:
+    one, two, copy = an_index(tmp_path / "one"), an_index(tmp_path / "two"), tmp_path / "copy"
+    shutil.copytree(one, copy)
+    plan = make_plan(recipe(dedupe__against=f"[{one}]"), lock())
+    assert changed(BASE, plan) == AFTER_DEDUPE
+    assert plan.stage("gather").step.args["against"] == [str(one / "20-index-0" / "manifest.json")]
+    assert not changed(plan, make_plan(recipe(dedupe__against=f"[{copy / '20-index-0'}, {copy}]"), lock()))
+    both = make_plan(recipe(dedupe__against=f"[{one}, {two}]"), lock())
+    assert changed(plan, both) == AFTER_DEDUPE
+    other = make_plan(recipe(dedupe__against=f"[{two}, {copy}]"), lock())
+    assert not changed(both, other)
+    named = [path.replace(str(copy), str(one)) for path in other.stage("gather").step.args["against"]]
+    assert named == both.stage("gather").step.args["against"], "documents are numbered alike, too"
+
+
+def test_an_index_that_is_none_or_was_signed_otherwise_is_refused_before_anything_runs(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match="bands is 20 there and 14 here"):
+        make_plan(recipe(dedupe__against=f"[{an_index(tmp_path / 'other', signatures__bands='20')}]"), lock())
+    with pytest.raises(StorageError, match="no index there"):
+        make_plan(recipe(dedupe__against=f"[{tmp_path}]"), lock())
 
 
 def test_with_a_tokenizer_of_its_own_shares_a_change_of_weights_packs_again_and_nothing_else() -> None:

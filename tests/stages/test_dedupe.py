@@ -9,39 +9,13 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-import reference_minhash as plain
-from dedupe_kit import Dedupe, Doc, dedupe, edited, text
+from dedupe_kit import FREE, PHRASES, Dedupe, Doc, check, crowd, dedupe, divide, edited, text
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipeline.dedupe import clusters, keyed, lots, merging
+from pipeline.dedupe import clusters, lots
 from pipeline.errors import GuardTripped
-from pipeline.schema import bounds_on
 from pipeline.stages import candidates, components, verify
-
-FREE = {"max_removed": 1.0}
-
-
-def check(run: Dedupe, threshold: float = 0.8) -> None:
-    """The invariant: each removed document names a kept one at least as like it as asked, with their true Jaccard index."""
-    decisions = run.decisions
-    assert set(decisions) == set(run.texts)
-    for name, (reason, twin, value) in decisions.items():
-        if reason is None:
-            assert (twin, value) == (None, None)
-            continue
-        assert twin in run.kept, f"{name} was removed for {twin}, which is not kept"
-        true = plain.jaccard(plain.shingles(run.texts[name], 5), plain.shingles(run.texts[twin], 5))
-        assert value == pytest.approx(true)
-        assert true >= threshold
-        same = plain.words(run.texts[name]) == plain.words(run.texts[twin])
-        assert reason == ("exact_duplicate" if same else "near_duplicate")
-    done = run.stages.committed["dedupe"]
-    for entry in done.files("decisions"):
-        assert bounds_on(done.folder.schema(entry.name).field("value")) == [("near_duplicate", "<", threshold)]
-    report = done.report.check()
-    assert sum(report.read.values()) == len(decisions)
-    assert sum(report.kept.values()) == len(run.kept)
 
 
 def test_planted_clusters_are_found(tmp_path: Path) -> None:
@@ -116,13 +90,6 @@ def arranged(documents: Sequence[tuple[str, Doc]], parts: int, seed: str) -> dic
     return out
 
 
-def divide(monkeypatch: pytest.MonkeyPatch, tasks: int, keys: int) -> None:
-    """Let stages be cut into about this many ranges, and files into row groups as small as they get."""
-    monkeypatch.setattr(candidates, "KEYS_PER_TASK", max(1, -(-keys // tasks)))
-    monkeypatch.setattr(verify, "BYTES_PER_TASK", max(1, 60_000 // tasks))
-    monkeypatch.setattr(keyed, "GROUP_BYTES", 1 if tasks > 1 else 1 << 20)
-
-
 def test_the_same_decisions_however_the_work_is_divided(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     documents = mixed_corpus("divided")
     runs = []
@@ -151,24 +118,11 @@ def test_the_same_bytes_for_any_number_and_order_of_tasks(tmp_path: Path, monkey
     assert sum(name.endswith(".decisions.parquet") for name in files[0]) == len(parts)
 
 
-def crowd(patch: pytest.MonkeyPatch, tasks: int) -> None:
-    """Let every stage be cut fine, go in rounds, and merge its files first, as it would with billions of documents."""
-    divide(patch, tasks, 14 * 60)
-    patch.setattr(components, "LINKS_PER_TASK", 20)
-    patch.setattr(components, "DOCUMENTS_PER_TASK", 20)
-    patch.setattr(merging, "MOST_OPENS", 3)
-    patch.setattr(merging, "MERGED_BYTES", 1 << 14)
-    patch.setattr(verify, "REMOVALS_HELD", 3)
-
-
 def dealt(documents: Sequence[Doc], parts: int, seed: str) -> dict[str, list[Doc]]:
     """The documents of one source, shuffled and dealt to some parts."""
     draw = random.Random(seed)
     shuffled = draw.sample(documents, len(documents))
     return {f"web-{part:05d}": shuffled[part::parts] for part in range(parts)}
-
-
-PHRASES = [text(8, "p"), text(8, "q"), text(5, "r"), "one", "Two, three.", ""]
 
 
 @settings(max_examples=4, suppress_health_check=[HealthCheck.too_slow])
