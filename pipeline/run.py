@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from dataclasses import dataclass
@@ -60,10 +61,19 @@ def run(recipe: Recipe, options: Options, watch: Watch) -> Run:
         for wave in plan.waves():
             run_wave(state, wave, workers, watch)
             check_before_going_on(state, wave[0].step.name)
+            if wave[0].step.name == "mix":
+                watch.say(_mix_in_words(state))
     state.seconds = time.monotonic() - start
     state.folder.write_json(RUN_FILE, run_facts(state, options))
     _link_results(state)
     return state
+
+
+def _mix_in_words(state: Run) -> str:
+    """What the mix takes, and what allows no more."""
+    pool = json.loads(state.stages["mix"].committed.folder.read("mix.plan.json"))["pools"]["train"]
+    taken = (f"{stream['source']} {stream['quota']:,} ({stream['epochs']:.2f} passes)" for stream in pool["sources"] if stream["quota"])
+    return f"mix: {pool['tokens']:,} tokens, bound by {pool['bound_by']}: {', '.join(taken)}"
 
 
 def _link_results(state: Run) -> None:

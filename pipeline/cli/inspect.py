@@ -39,15 +39,15 @@ def show_mix(dataset: Dataset, as_json: bool) -> None:
     if as_json:
         print_json([asdict(share) for share in found])
         return
-    total = sum(share.tokens for share in found)
+    total, window = sum(share.tokens for share in found), inspect.window_rows(dataset)
     rows = [
         (
             share.source, f"{share.planned:.4%}", f"{share.found:.6%}", share.tokens, f"{share.tokens - share.planned * total:+.2f}",
-            f"{share.shard_difference:+.3%} in {share.worst_shard}", f"{share.window_difference:+.2%}",
+            f"{share.shard_difference:+.3%} in {share.worst_shard}", f"{share.window_difference:+.2%}", f"±{share.tolerance:.2%}",
         )
         for share in found
     ]  # fmt: skip
-    columns = ("source", "planned", "found", "tokens", "off by tokens", "worst shard", f"worst window of {inspect.WINDOW_ROWS} rows")
+    columns = ("source", "planned", "found", "tokens", "off by tokens", "worst shard", f"worst window of {window} rows", "allowed")
     print_table(f"{total:,} tokens, counted from the rows", columns, rows)
 
 

@@ -13,8 +13,10 @@ import pyarrow.compute as pc
 from pipeline.errors import ShardError
 from pipeline.shards.read import Dataset, Origin, ShardReader
 
-#: Rows of the windows in which shares are looked at: a step's batch of a small model.
-WINDOW_ROWS = 512
+#: The windows in which shares are looked at are this part of all rows.
+WINDOW = 100
+#: How many standard deviations a window may be off.
+DEVIATIONS = 4.0
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
@@ -41,7 +43,9 @@ class Summary:
 class SourceShare:
     """A source's share of tokens: as planned, as found, and the greatest difference in any shard and any window of rows.
 
-    Differences are found minus planned, fractions of 1. A window is named by the shard and row in which it ends.
+    Differences are found minus planned, fractions of 1. A window is named by the shard and row in which it ends. `tolerance`:
+    what a window may be off. Rows lie in an order of hashes, so a window is a sample of its shard's rows, and a row is of one
+    source at the most: DEVIATIONS times the standard deviation of that many draws, and what the shard itself is off.
     """
 
     source: str
@@ -52,6 +56,7 @@ class SourceShare:
     shard_difference: float
     worst_window: tuple[int, int]
     window_difference: float
+    tolerance: float
 
 
 @dataclass(frozen=True)
@@ -109,12 +114,17 @@ def summary(dataset: Dataset) -> Summary:
     )
 
 
-def shares(dataset: Dataset, window: int = WINDOW_ROWS) -> list[SourceShare]:
-    """Each source's share, counted from the rows: over all, in every shard, and in every window of `window` rows."""
+def window_rows(dataset: Dataset) -> int:
+    """Rows of a window: one per cent of all, one row at least."""
+    return max(1, dataset.manifest.rows // WINDOW)
+
+
+def shares(dataset: Dataset, window: int | None = None) -> list[SourceShare]:
+    """Each source's share, counted from the rows: over all, in every shard, and in every window of so many rows (`window_rows`)."""
     names = [stream["source"] for stream in dataset.manifest.sources]
     planned = np.array([stream["share"] for stream in dataset.manifest.sources])
     total, in_shards, in_windows = np.zeros(len(names), np.int64), _Worst(planned), _Worst(planned)
-    size = max(1, min(window, dataset.manifest.rows))
+    size = max(1, min(window or window_rows(dataset), dataset.manifest.rows))
     tail = np.zeros((0, len(names)), np.int64)
     for shard in dataset.shards:
         counted = source_tokens(shard, names)
@@ -128,9 +138,13 @@ def shares(dataset: Dataset, window: int = WINDOW_ROWS) -> list[SourceShare]:
         names, planned, found, total, in_shards.places, in_shards.differences, in_windows.places, in_windows.differences, strict=True
     )
     return [
-        SourceShare(name, float(plan), float(share), int(tokens), shard, float(off), window_end, float(window_off))
-        for name, plan, share, tokens, (shard, _), off, window_end, window_off in columns
+        SourceShare(name, float(plan), float(share), int(tokens), shard, float(off), end, float(far), _tolerance(plan, size) + abs(off))
+        for name, plan, share, tokens, (shard, _), off, end, far in columns
     ]
+
+
+def _tolerance(share: float, rows: int) -> float:
+    return float(DEVIATIONS * np.sqrt(share * (1 - share) / rows))
 
 
 class _Worst:

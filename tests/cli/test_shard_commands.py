@@ -46,6 +46,14 @@ def test_the_same_mix_lies_beside_in_rows_of_another_length(tiny: Path) -> None:
     assert all(row["only_left"] == row["only_right"] == 0 for row in found["documents"])
 
 
+def test_every_window_holds_the_shares_as_closely_as_is_stated(tiny: Path) -> None:
+    found = answer("inspect", "mix-v1", "--out", tiny, "--mix")
+    total = sum(share["tokens"] for share in found)
+    for share in found:
+        assert abs(share["tokens"] - share["planned"] * total) < 1
+        assert abs(share["window_difference"]) <= share["tolerance"]
+
+
 def test_code_is_told_for_infilling(tiny: Path) -> None:
     matches = answer("inspect", tiny / "mix-v1", "--find", "<|fim_", "-n", 1000)
     assert {match["origin"]["source"] for match in matches} == {"code"}
