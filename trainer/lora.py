@@ -120,7 +120,7 @@ def _refuse_other_kinds(told: Mapping[str, Any], folder: Path) -> None:
     unknown = [name for name in ("use_rslora", "use_dora", "rank_pattern", "alpha_pattern", "modules_to_save") if told.get(name)]
     if told.get("peft_type") != "LORA" or told.get("bias", "none") != "none" or unknown:
         raise DataError(
-            f"{folder} is not a plain LoRA adapter ({', '.join(unknown) or told.get('peft_type')}): only that kind is read here"
+            f"{folder} is no plain LoRA adapter ({', '.join(unknown) or told.get('peft_type')}): no other kind is read here"
         )
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import chain
 
 from trainer.errors import ConfigError
-from trainer.order import MixedOrder, RowOrder
+from trainer.order import MIX_BLOCK, MixedOrder, RowOrder, shared
 from trainer.shards import PackedDataset, open_dataset
 
 
@@ -20,6 +20,8 @@ def open_training(spec: str, seed: int) -> tuple[PackedDataset, RowOrder | Mixed
         data = open_dataset(spec)
         return data, RowOrder(data.digest, seed, len(data))
     folders, weights = zip(*(_weighted(part) for part in spec.split(",")), strict=True)
+    if not shared(MIX_BLOCK, weights).all():
+        raise ConfigError(f"--data has a weight below one row in {MIX_BLOCK}, of which none would come: leave that dataset out, or give it more")
     parts = [open_dataset(folder) for folder in folders]
     for other in parts[1:]:
         parts[0].check_same_pack(other)

@@ -92,7 +92,9 @@ class MixedOrder:
         """Row numbers of samples first, ..., first + count - 1; int64 [count]."""
         blocks, places = np.divmod(np.arange(first, first + count), MIX_BLOCK)
         key = ":".join(order.digest for order in self.orders) + f":{self.orders[0].seed}:mix"
-        slots = np.concatenate([Permutation(f"{key}:{block}", MIX_BLOCK)(places[blocks == block]) for block in np.unique(blocks)])
+        slots = np.empty(count, dtype=np.int64)
+        for block in np.unique(blocks):
+            slots[blocks == block] = Permutation(f"{key}:{block}", MIX_BLOCK)(places[blocks == block])
         counts = shared(MIX_BLOCK, self.shares)
         ends, rows = np.cumsum(counts), np.cumsum([order.rows for order in self.orders])
         chosen = np.searchsorted(ends, slots, side="right")
