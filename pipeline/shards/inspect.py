@@ -15,6 +15,8 @@ from pipeline.shards.read import Dataset, Origin, ShardReader
 
 #: The windows in which shares are looked at are this part of all rows.
 WINDOW = 100
+#: A window has so many rows at least, where there are as many: of fewer, a share says nothing.
+FEWEST_ROWS = 32
 #: How many standard deviations a window may be off.
 DEVIATIONS = 4.0
 Ints = npt.NDArray[np.int64]
@@ -115,8 +117,8 @@ def summary(dataset: Dataset) -> Summary:
 
 
 def window_rows(dataset: Dataset) -> int:
-    """Rows of a window: one per cent of all, one row at least."""
-    return max(1, dataset.manifest.rows // WINDOW)
+    """Rows of a window: one per cent of all, FEWEST_ROWS at least."""
+    return max(1, min(dataset.manifest.rows, max(FEWEST_ROWS, dataset.manifest.rows // WINDOW)))
 
 
 def shares(dataset: Dataset, window: int | None = None) -> list[SourceShare]:

@@ -138,7 +138,7 @@ def test_every_shard_and_every_window_holds_the_shares(tmp_path: Path) -> None:
         assert abs(share.window_difference) < 0.05
     for share in shares(dataset):
         assert abs(share.window_difference) <= share.tolerance
-        assert 0.1 < share.tolerance < 1.5  # windows of some nine rows: a wide bound, that shares of single rows break
+        assert share.tolerance < 0.4
 
 
 def test_copies_of_a_document_are_far_apart(tmp_path: Path) -> None:
