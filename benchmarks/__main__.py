@@ -8,7 +8,7 @@ import sys
 #: What `make bench` asks of a benchmark beside running.
 ARGUMENTS = {"filters": ["--write"]}
 #: In the order of the way of a document.
-BENCHMARKS = ("filters", "language", "dedupe", "contamination", "tokenizer", "packing", "pipeline")
+BENCHMARKS = ("filters", "language", "dedupe", "contamination", "tokenizer", "packing", "shards", "pipeline")
 
 
 def main(argv: list[str]) -> int:
