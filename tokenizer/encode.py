@@ -21,10 +21,13 @@ from pipeline.kernels import bpe
 from pipeline.kernels.arrow import Texts, texts
 from pipeline.kernels.merging import merge_table
 from tokenizer.splits import character_classes, scanned_as
+from tokenizer.stretches import cut_long, runs
 from tokenizer.vocabulary import Ids, Vocabulary
 
 #: Bytes of the first documents on which the kernel is compared with `tokenizers`.
 CHECKED_BYTES = 1 << 16
+#: Bytes of text that the kernel encodes at once.
+STRETCH_BYTES = 1 << 25
 #: Bytes of text that `tokenizers` is given at once: it holds about a hundred bytes for each token.
 _SLOW_BYTES = 1 << 22
 
@@ -89,6 +92,16 @@ class Encoder:
         return not (np.array_equal(quick.ids, slow.ids) and np.array_equal(quick.offsets, slow.offsets))
 
     def _quick(self, views: Texts) -> Encoded:
+        """By the kernel, STRETCH_BYTES at a time: memory beyond texts and ids is four bytes for each of these."""
+        stretches, begins = cut_long(views, STRETCH_BYTES)
+        found = [self._stretch(run) for run in runs(stretches, STRETCH_BYTES)]
+        if len(found) == 1:
+            return Encoded(found[0].ids, found[0].offsets[begins])
+        ids = np.concatenate([np.zeros(0, np.uint32), *(encoded.ids for encoded in found)])
+        ends = np.cumsum(np.concatenate([np.zeros(1, np.int64), *(encoded.lengths for encoded in found)]))
+        return Encoded(ids, ends[begins])
+
+    def _stretch(self, views: Texts) -> Encoded:
         size = int(views.offsets[-1] - views.offsets[0])
         ids = np.empty(size + 2, np.uint32)
         offsets = np.zeros(views.rows + 1, np.int64)
