@@ -32,7 +32,7 @@ def cut_long(views: Texts, size: int) -> tuple[Texts, Ints]:
 
 def _places(views: Texts, row: int, size: int) -> Iterator[int]:
     """Where a text is cut: behind a letter, `size` bytes or a little more from the cut before."""
-    start, end, data = int(views.offsets[row]), int(views.offsets[row + 1]), memoryview(views.data)
+    start, end, data = int(views.offsets[row]), int(views.offsets[row + 1]), views.data.data
     while end - start > size:
         found = _SAFE.search(data, start + size - 1, end)
         if found is None:
