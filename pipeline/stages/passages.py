@@ -9,7 +9,7 @@ Everything but the last step goes in rounds (see `pipeline.dedupe.passages`), wh
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
 import numpy as np
@@ -21,24 +21,24 @@ from pipeline.dedupe import cutting, guard
 from pipeline.dedupe import passages as found_in
 from pipeline.dedupe.cutting import SPANS
 from pipeline.dedupe.duplicates import Numbering
-from pipeline.dedupe.keyed import SortedFiles, key_ranges, read_range, write_sorted
-from pipeline.dedupe.merging import merge, merges
+from pipeline.dedupe.keyed import SortedFiles, read_range
 from pipeline.dedupe.passages import ANCHORS, COPIES, REPEATS, WINDOWS
 from pipeline.dedupe.preference import source_rank
+from pipeline.dedupe.steps import Step, Steps, docs_of, kept_texts, step_of
 from pipeline.errors import StorageError
 from pipeline.job import ROUND, Inputs, Job, PartFile, TaskResult
-from pipeline.kernels.arrow import Texts, texts
 from pipeline.kernels.passages import Windows, anchors, exact_words, windows
-from pipeline.kernels.shingles import slices
 from pipeline.registry import NotIdentity, stage
 from pipeline.report import Report
 from pipeline.storage import Folder
-from pipeline.survivors import all_rows
 from pipeline.writing import FileEntry
 
 #: Rows that a task looks at, and the most that it holds; their number changes nothing but memory.
 ROWS_PER_TASK, HELD = 1 << 24, 1 << 21
-_SCHEMAS = {"anchors": ANCHORS, "repeats": REPEATS, "windows": WINDOWS, "copies": COPIES}
+_STEPS = Steps(
+    (Step("anchors", ANCHORS, True), Step("repeats", REPEATS, False), Step("windows", WINDOWS, True), Step("copies", COPIES, False))
+)
+
 Ints = np.ndarray
 
 
@@ -46,26 +46,8 @@ def _parts(inputs: Inputs, _: Mapping[str, Any]) -> list[Task]:
     return [Task(file.part) for file in inputs.files("filter", "docs")]
 
 
-def _last_round(inputs: Inputs) -> tuple[str, bool]:
-    """What the round before has made, "" at the beginning; and whether it has merged files."""
-    name = inputs.roles[ROUND][0].results[0].task if ROUND in inputs.roles else ""
-    return name.partition("-")[0], "-merge-" in name
-
-
 def _rounds(inputs: Inputs, args: Mapping[str, Any]) -> list[Task]:
-    """Anchors, repeats, windows, copies; the files of one are merged first where the tasks of the next would open too many."""
-    made, is_merged = _last_round(inputs)
-    parts = _parts(inputs, args)
-    if made in ("", "repeats"):
-        name = "windows" if made else "anchors"
-        following = [Task(f"{name}-{n:05d}", {"part": task.name}) for n, task in enumerate(parts)]
-    elif made != "copies":
-        rows = sum(file.entry.rows for file in inputs.files(ROUND, made))
-        following = key_ranges("copies" if made == "windows" else "repeats", rows, ROWS_PER_TASK)
-    else:
-        following = []
-    merging = [] if is_merged or not made else merges(made, inputs.files(ROUND, made), len(following or parts))
-    return merging or following
+    return _STEPS.next_round(inputs, [task.name for task in _parts(inputs, args)], ROWS_PER_TASK)
 
 
 def _guarded(folder: Folder, results: list[TaskResult], args: Mapping[str, Any]) -> list[FileEntry]:
@@ -94,74 +76,41 @@ def passages(
     lose more than `max_removed` of its documents or characters, as in `dedupe`, unless `override_guard`. A task's memory is
     that of HELD rows of 72 bytes, a few times over, and a part's anchors: one for 14 words or so.
     """
-    if "merge" in job.task.payload:
-        made = _last_round(job.inputs)[0]
-        merge(job, job.inputs.files(ROUND, made), made, _SCHEMAS[made])
+    if _STEPS.merged(job):
         return Report()
-    made = job.task.name.partition("-")[0] if job.task.payload else ""
-    if made == "anchors":
-        _write(job, made, _anchors(job, min_words))
-    elif made == "windows":
-        _write(job, made, _windows(job, min_words, priority))
-    elif made:
-        _write(job, made, _ranges(job, made))
-    else:
-        return cutting.cut(job, "passages", _copied(job), min_left)
-    return Report()
+    find = {
+        "anchors": lambda: _anchors(job, min_words),
+        "repeats": lambda: _of_range(job, "anchors", found_in.repeats),
+        "windows": lambda: _windows(job, min_words, priority),
+        "copies": lambda: _of_range(job, "windows", found_in.copies),
+    }
+    if step_of(job):
+        _STEPS.write(job, find[step_of(job)](), HELD)
+        return Report()
+    return cutting.cut(job, "passages", _copied(job), min_left)
 
 
-def _write(job: Job, kind: str, tables: Iterator[pa.Table]) -> None:
-    """Files of HELD rows or so, each sorted."""
-    waiting, rows, number = [_SCHEMAS[kind].empty_table()], 0, 0
-    for table in tables:
-        waiting.append(table)
-        rows += len(table)
-        if rows >= HELD:
-            write_sorted(job, kind, pa.concat_tables(waiting), number)
-            waiting, rows, number = [], 0, number + 1
-    if rows or not number:
-        write_sorted(job, kind, pa.concat_tables(waiting), number)
-
-
-def _ranges(job: Job, made: str) -> Iterator[pa.Table]:
-    first, last = job.task.payload["first"], job.task.payload["last"]
-    before, find = ("anchors", found_in.repeats) if made == "repeats" else ("windows", found_in.copies)
-    with SortedFiles(job.inputs.files(ROUND, before)) as files:
-        yield from find(files, first, last, HELD)
+def _of_range(job: Job, kind: str, find: Callable[[SortedFiles, int, int, int], Iterator[pa.Table]]) -> Iterator[pa.Table]:
+    with SortedFiles(job.inputs.files(ROUND, kind)) as files:
+        yield from find(files, job.task.payload["first"], job.task.payload["last"], HELD)
 
 
 def _anchors(job: Job, least: int) -> Iterator[pa.Table]:
-    docs = _docs(job)
+    docs = docs_of(job)
     start = Numbering.of(job.inputs).starts[docs.part]
-    for rows, some in _slices(job, docs):
+    for rows, some in kept_texts(job.inputs, docs):
         which, places, keys = anchors(exact_words(some), least)
         yield pa.table({"key": keys, "document": rows[which] + start, "place": places}, schema=ANCHORS)
 
 
-def _docs(job: Job) -> PartFile:
-    """The part that a round's task is about."""
-    return next(file for file in job.inputs.files("filter", "docs") if file.part == job.task.payload["part"])
-
-
-def _slices(job: Job, docs: PartFile, among: Ints | None = None) -> Iterator[tuple[Ints, Texts]]:
-    """The kept texts of a part (with `among`, those of these rows alone), some at a time, with their rows."""
-    for start, batch, keep in all_rows(job.inputs, docs, ["text"]):
-        rows = start + np.flatnonzero(keep.to_numpy(zero_copy_only=False))
-        rows = rows if among is None else rows[np.isin(rows, among)]
-        place = 0
-        for some in slices(texts(batch.column("text").take(pa.array(rows - start)))):
-            yield rows[place : place + some.rows], some
-            place += some.rows
-
-
 def _windows(job: Job, least: int, priority: Sequence[str]) -> Iterator[pa.Table]:
     """The runs of words around the repeated anchors of a part."""
-    docs = _docs(job)
+    docs = docs_of(job)
     first, last = Numbering.of(job.inputs).span(docs.part)
     repeats = read_range(job.inputs.files(ROUND, "repeats"), REPEATS, first, last)
     documents, places = (column.to_numpy() for column in repeats.sort_by([(name, "ascending") for name in REPEATS.names]).columns)
     facts = _facts(job, docs, priority)
-    for rows, some in _slices(job, docs, np.unique(documents - first)):
+    for rows, some in kept_texts(job.inputs, docs, np.unique(documents - first)):
         mine = slice(*np.searchsorted(documents, [rows[0] + first, rows[-1] + first + 1]))
         which = np.searchsorted(rows + first, documents[mine])
         found = windows(exact_words(some), np.diff(some.offsets), which, places[mine], least)
