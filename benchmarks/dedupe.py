@@ -1,12 +1,14 @@
-"""Dedupe: ours beside datatrove's MinHash, on the same documents, one core each.
+"""Dedupe: ours beside datatrove's MinHash and rensa's, on the same documents, one core each, in seconds of the processor.
 
     python -m benchmarks.dedupe [--documents 2000] [--files 'texts/*.txt.gz' ...] [--repeats 3] [--json]
 
 Without `--files` (text files, perhaps gzipped, cut into documents of 5,000 characters) documents are made up: words drawn
 by Zipf's law, half of the documents edited from another one, one word in so many, so that likeness of every degree
-occurs. First how fast documents are signed, in MB of UTF-8 per second: datatrove's normalisation and hashes with words
-split at white space (its English tokenizer would be slower still). Then the whole way to a decision: how many documents
-go, and how many of those are less than .8 like (by the shingles of five words that ours counts) the one kept for them.
+occurs. First how fast documents are signed, in MB of UTF-8 per second, with 112 permutations of shingles of five words:
+datatrove's signatures as shipped (English words by spaCy; on every tenth document), and with words split at white space;
+rensa's from texts (lower case, split at white space, shingles joined in Python), and its Rust code alone, handed the
+shingles. Then the whole way to a decision, with datatrove's four stages: how many documents go, and how many of those
+are less than .8 like (by the shingles of five words that ours counts) the one kept for them.
 """
 
 from __future__ import annotations
@@ -26,9 +28,10 @@ import fsspec
 import numpy as np
 import pyarrow as pa
 from datatrove.data import Document
-from datatrove.pipeline.dedup.minhash import MinhashDedupBuckets, MinhashDedupCluster, MinhashDedupSignature
+from datatrove.pipeline.dedup.minhash import MinhashDedupBuckets, MinhashDedupCluster, MinhashDedupFilter, MinhashDedupSignature
 from datatrove.utils.logging import logger
 from datatrove.utils.word_tokenizers import WordTokenizer
+from rensa import RMinHash
 
 from pipeline.compat.datatrove import WhitespaceWords
 from pipeline.job import Committed, TaskResult
@@ -85,12 +88,12 @@ def from_files(patterns: Sequence[str]) -> list[str]:
 
 
 def best_of(repeats: int, run: Callable[[], Any]) -> float:
-    """Seconds of the fastest of `repeats` runs."""
+    """Seconds of the processor that the fastest of `repeats` runs took."""
     times = []
     for _ in range(repeats):
-        start = time.perf_counter()
+        start = time.process_time()
         run()
-        times.append(time.perf_counter() - start)
+        times.append(time.process_time() - start)
     return min(times)
 
 
@@ -100,20 +103,36 @@ def sign_by_kernel(texts: Sequence[str], repeats: int) -> float:
     return best_of(repeats, lambda: sketch(column, SHINGLE_WORDS, BANDS, ROWS))
 
 
+def shingled(texts: Sequence[str]) -> list[list[str]]:
+    """The shingles of texts as rensa takes them."""
+    words = [text.lower().split() for text in texts]
+    return [[" ".join(found[n : n + SHINGLE_WORDS]) for n in range(max(1, len(found) - SHINGLE_WORDS + 1))] for found in words]
+
+
+def sign_by_rensa(shingles: Sequence[list[str]]) -> None:
+    RMinHash.digest_matrix_from_token_sets(shingles, BANDS * ROWS, 1)
+
+
+def sign_by_datatrove(texts: Sequence[str], language: Any) -> None:
+    documents = [Document(text=text, id=str(number)) for number, text in enumerate(texts)]
+    with tempfile.TemporaryDirectory() as folder:
+        MinhashDedupSignature(folder, language=language).run(iter(documents))
+
+
 def ours(texts: Sequence[str], out: Path) -> tuple[float, float, dict[int, int]]:
     """Seconds of the signatures stage, of all stages, and the kept twin of each removed document."""
     stages = LocalStage(Folder(str(out)))
     ids = [document_id("bench", str(number)) for number in range(len(texts))]
     docs = _committed(stages.out.sub("filter"), ids, texts)
-    start = time.perf_counter()
+    start = time.process_time()
     signed = stages.run("signatures", {"filter": docs}, shingle_words=SHINGLE_WORDS, bands=BANDS, rows=ROWS)
-    signing = time.perf_counter() - start
+    signing = time.process_time() - start
     linked = stages.run("candidates", {"signatures": signed})
     joined = stages.run("components", {"signatures": signed, "candidates": linked})
     gathered = stages.run("gather", {"filter": docs, "signatures": signed, "components": joined})
     judged = stages.run("verify", {"gather": gathered}, threshold=THRESHOLD, priority=[], shingle_words=SHINGLE_WORDS)
     decided = stages.run("dedupe", {"signatures": signed, "verify": judged}, threshold=THRESHOLD, override_guard=True)
-    seconds = time.perf_counter() - start
+    seconds = time.process_time() - start
     numbers = {name: number for number, name in enumerate(ids)}
     rows = decided.folder.table("bench-00000.decisions.parquet").to_pylist()
     return signing, seconds, {numbers[row["id"]]: numbers[row["twin"]] for row in rows if row["twin"]}
@@ -128,17 +147,20 @@ def _committed(folder: Folder, ids: Sequence[str], texts: Sequence[str]) -> Comm
 
 
 def datatrove(texts: Sequence[str], out: Path) -> tuple[float, float, dict[int, int]]:
-    """The same of datatrove's three stages; the document it keeps of a cluster is the twin of the others."""
+    """The same of datatrove's four stages; the document it keeps of a cluster is the twin of the others."""
     documents = [Document(text=text, id=str(number)) for number, text in enumerate(texts)]
-    start = time.perf_counter()
+    start = time.process_time()
     MinhashDedupSignature(str(out / "signatures"), language=PeerWords()).run(iter(documents))
-    signing = time.perf_counter() - start
+    signing = time.process_time() - start
     buckets = MinhashDedupBuckets(str(out / "signatures"), str(out / "buckets"))
     for rank in range(BANDS):
         buckets.run(rank=rank, world_size=BANDS)
     MinhashDedupCluster(str(out / "buckets"), str(out / "clusters"), save_cluster_id=True).run()
-    seconds = time.perf_counter() - start
+    left = sum(1 for _ in MinhashDedupFilter(str(out / "clusters")).run(iter(documents)))
+    seconds = time.process_time() - start
     removed = set(_numbers(out / "clusters/000000.remove"))
+    if left + len(removed) != len(texts):
+        raise RuntimeError(f"datatrove's filter kept {left} of {len(texts)} documents, its clusters remove {len(removed)}")
     clusters = list(_numbers(out / "clusters/000000.clusters"))
     kept = {cluster: document for document, cluster in _pairs(clusters) if document not in removed}
     return signing, seconds, {document: kept[cluster] for document, cluster in _pairs(clusters) if document in removed}
@@ -161,9 +183,13 @@ def unlike(texts: Sequence[str], twins: dict[int, int]) -> int:
 
 
 def measure(texts: Sequence[str], repeats: int) -> list[Result]:
-    megabytes = sum(len(text.encode()) for text in texts) / 1e6
-    kernel = sign_by_kernel(texts, repeats)
-    results = [Result("sign", "tokenmill, kernel", kernel, megabytes / kernel)]
+    megabytes = _megabytes(texts)
+    kernel, shingles, tenth = sign_by_kernel(texts, repeats), shingled(texts), texts[::10]
+    sign_by_datatrove(tenth[:2], "eng")  # loads spaCy's tokenizer
+    rensa, rust = best_of(repeats, lambda: sign_by_rensa(shingled(texts))), best_of(repeats, lambda: sign_by_rensa(shingles))
+    shipped = best_of(1, lambda: sign_by_datatrove(tenth, "eng")) * megabytes / _megabytes(tenth)
+    signed = {"tokenmill, kernel": kernel, "rensa, texts": rensa, "rensa, shingles given": rust, "datatrove as shipped": shipped}
+    results = [Result("sign", name, seconds, megabytes / seconds) for name, seconds in signed.items()]
     for name, run in (("tokenmill", ours), ("datatrove", datatrove)):
         with tempfile.TemporaryDirectory() as folder:
             if name == "tokenmill":
@@ -174,12 +200,18 @@ def measure(texts: Sequence[str], repeats: int) -> list[Result]:
     return sorted(results, key=lambda result: (result.work != "sign", result.by != "tokenmill, kernel"))
 
 
+def _megabytes(texts: Sequence[str]) -> float:
+    return sum(len(text.encode()) for text in texts) / 1e6
+
+
 def table(results: Sequence[Result]) -> str:
-    lines = [f"{'work':<8} {'by':<20} {'seconds':>9} {'MB/s':>8} {'removed':>8} {'unlike':>7}"]
+    first = {result.work: result.seconds for result in reversed(results) if result.by.startswith("tokenmill")}
+    lines = [f"{'work':<8} {'by':<22} {'seconds':>9} {'MB/s':>8} {'times':>6} {'removed':>8} {'unlike':>7}"]
     for r in results:
         removed = "-" if r.removed is None else f"{r.removed:,}"
         bad = "-" if r.unlike is None else f"{r.unlike:,}"
-        lines.append(f"{r.work:<8} {r.by:<20} {r.seconds:>9.3f} {r.megabytes_per_second:>8.2f} {removed:>8} {bad:>7}")
+        times = r.seconds / first[r.work]
+        lines.append(f"{r.work:<8} {r.by:<22} {r.seconds:>9.3f} {r.megabytes_per_second:>8.2f} {times:>6.1f} {removed:>8} {bad:>7}")
     return "\n".join(lines)
 
 
@@ -194,7 +226,7 @@ def main(argv: Sequence[str]) -> int:
     logger.remove()
     texts = from_files(options.files)[: options.documents] if options.files else made_up(options.documents)
     results = measure(texts, options.repeats)
-    megabytes = sum(len(text.encode()) for text in texts) / 1e6
+    megabytes = _megabytes(texts)
     if options.json:
         print(json.dumps({"documents": len(texts), "megabytes": megabytes, "results": [asdict(result) for result in results]}, indent=1))
     else:
