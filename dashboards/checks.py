@@ -9,7 +9,7 @@ from dashboards.model import Check, Counted, SourceFacts, StageFacts
 from dashboards.token_model import MixRow, ShardSet
 
 #: Stages that hand every document they keep to the next one of these that the plan has.
-CHAIN = ("extract", "filter", "dedupe", "passages", "quality", "tokenize", "mix", "pack")
+CHAIN = ("extract", "filter", "dedupe", "lines", "passages", "quality", "tokenize", "mix", "pack")
 
 
 def checks(

@@ -30,6 +30,7 @@ from dashboards.token_model import MixRow, Shard, ShardSet, TokenizerFacts, Toke
 from pipeline.job import MANIFEST, Committed
 from pipeline.runfiles import RunFiles
 from pipeline.storage import Folder
+from pipeline.survivors import DECIDERS
 
 SPLITS = ("train", "validation")
 #: A funnel's steps: what each is called, the stage that counted it, and whether it is what that stage read.
@@ -38,6 +39,7 @@ FUNNEL = (
     ("extracted", "extract", False),
     ("filtered", "filter", False),
     ("deduped", "dedupe", False),
+    ("lines", "lines", False),
     ("passages", "passages", False),
     ("quality", "quality", False),
     ("tokenized", "tokenize", False),
@@ -148,7 +150,7 @@ def _samples(entries: Sequence[Mapping[str, Any]], committed: Mapping[str, Commi
         if stage is not None and entry["stage"] in ("extract", "filter"):
             rejects = evidence.reject_samples(stage)
             found |= {(entry["key"], entry["source"], reason): samples for reason, samples in rejects.items()}
-        elif stage is not None and entry["stage"] in ("dedupe", "passages", "quality"):
+        elif stage is not None and entry["stage"] in DECIDERS:
             decided = evidence.decision_samples(stage, filters)
             found |= {(entry["key"], source, reason): samples for (source, reason), samples in decided.items()}
     return found

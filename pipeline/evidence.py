@@ -13,7 +13,7 @@ from pipeline.runfiles import RunFiles
 from pipeline.schema import DOC, bounds_on
 
 #: What the column `value` of a stage's decisions is.
-VALUE = {"dedupe": "jaccard", "passages": "left", "quality": "score"}
+VALUE = {"dedupe": "jaccard", "lines": "left", "passages": "left", "quality": "score"}
 
 
 class Number(NamedTuple):

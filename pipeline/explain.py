@@ -158,8 +158,9 @@ def _cut(cuts: PartFile | None, id: str) -> dict[str, Any]:  # noqa: A002
     rows = [row for batch in (cuts.batches() if cuts else ()) for row in batch.filter(pc.equal(batch.column("id"), id)).to_pylist()]
     if not rows:
         return {}
-    kept_in = " ".join(dict.fromkeys(row["twin"] for row in rows))
-    return {"passages_cut": len(rows), "characters_cut": sum(row["characters"] for row in rows), "also_in": kept_in}
+    kept_in = " ".join(dict.fromkeys(row["twin"] for row in rows if row["twin"]))
+    found = {"passages_cut": len(rows), "characters_cut": sum(row["characters"] for row in rows)}
+    return {**found, "also_in": kept_in} if kept_in else found
 
 
 def _row(file: PartFile | None, id: str, columns: list[str] | None = None) -> dict[str, Any] | None:  # noqa: A002

@@ -24,7 +24,7 @@ from pipeline.storage import Folder, content_digest, sha256_of
 #: The way of a document. A stage's number is its place here; stages of one number don't depend on each other.
 ORDER = (
     "extract", "filter",
-    "signatures", "candidates", "components", "gather", "verify", "dedupe", "passages",
+    "signatures", "candidates", "components", "gather", "verify", "dedupe", "lines", "passages",
     "quality_model", "quality", "excerpts", "pieces", "tokenizer", "tokenize", "mix", "pack",
     "index",
 )  # fmt: skip
@@ -82,7 +82,7 @@ def make_plan(recipe: Recipe, lock: Lock) -> Plan:
     filtered = {source.name: plan.filter(source, extracted[source.name]) for source in recipe.sources}
     every_filter = tuple(filtered.values())
     dedupe = plan.dedupe(filtered)
-    clean = {"dedupe": (dedupe,), **plan.passages(filtered, dedupe)}
+    clean = plan.cuts(filtered, dedupe)
     quality = plan.quality(filtered, clean)
     kept = {"filter": every_filter, **clean, "quality": tuple(quality.values())}
     tokenizer = plan.tokenizer(kept, shares)
@@ -161,14 +161,16 @@ class _Planner:
         """The keys of all stages of a step."""
         return tuple(stage.key for stage in self.stages if stage.step.name == name)
 
-    def passages(self, filtered: Mapping[str, str], dedupe: str) -> dict[str, tuple[str, ...]]:
-        """What is cut from texts, where the recipe asks for it: by its role, for the stages that read on."""
-        if "passages" not in self.recipe.settings:
-            return {}
-        signed = tuple(f"signatures-{name}" for name in filtered)
-        inputs = {"filter": tuple(filtered.values()), "signatures": signed, "dedupe": (dedupe,)}
-        priority = self.setting("passages", "priority") or self.setting("dedupe", "priority")
-        return {"passages": (self.add("passages", None, inputs, priority=priority),)}
+    def cuts(self, filtered: Mapping[str, str], dedupe: str) -> dict[str, tuple[str, ...]]:
+        """What decides on documents and cuts their texts, by role: dedupe, and the steps that the recipe asks for."""
+        clean: dict[str, tuple[str, ...]] = {"dedupe": (dedupe,)}
+        read = {"filter": tuple(filtered.values()), "signatures": tuple(f"signatures-{name}" for name in filtered)}
+        if "lines" in self.recipe.settings:
+            clean["lines"] = (self.add("lines", None, {**read, **clean}),)
+        if "passages" in self.recipe.settings:
+            priority = self.setting("passages", "priority") or self.setting("dedupe", "priority")
+            clean["passages"] = (self.add("passages", None, {**read, **clean}, priority=priority),)
+        return clean
 
     def quality(self, filtered: Mapping[str, str], clean: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
         """The quality model and the scores of the sources that ask for them; none where no source asks, or where the run

@@ -19,7 +19,7 @@ from pipeline.profiles import choose
 from pipeline.registry import Step
 
 #: Stages whose arguments a recipe may set at its top level, under the stage's own name.
-SETTINGS = ("signatures", "dedupe", "passages", "quality_model", "tokenizer", "tokenize", "mix", "pack", "index")
+SETTINGS = ("signatures", "dedupe", "lines", "passages", "quality_model", "tokenizer", "tokenize", "mix", "pack", "index")
 #: Arguments of stages that the plan fills in from the rest of the recipe.
 FILLED = {"mix": ("shares", "max_epochs"), "index": ("signed_by", "shingle_words", "prefer")}
 #: What to do instead of giving such an argument.

@@ -22,9 +22,10 @@ from pipeline.registry import did_you_mean
 from pipeline.runfiles import RunFiles
 from pipeline.schema import EXCERPT_CHARS
 from pipeline.storage import Folder
+from pipeline.survivors import DECIDERS
 
 #: The stages that drop documents for what they are, and the kind of file that says so.
-STAGES = {"extract": "rejects", "filter": "rejects", "dedupe": "decisions", "passages": "decisions", "quality": "decisions"}
+STAGES = {"extract": "rejects", "filter": "rejects", **dict.fromkeys(DECIDERS, "decisions")}
 MAX_PARTS = 32
 
 
@@ -162,7 +163,7 @@ def _numbers(run: RunFiles, stage: str, file: PartFile, row: Mapping[str, Any]) 
 
 def _kept_before(run: RunFiles, stage: str, part: str, id: str) -> dict[str, Any]:  # noqa: A002
     """The document as the stage before had it; empty for one that was never extracted."""
-    before = {"filter": "extract", "dedupe": "filter", "passages": "filter", "quality": "filter"}.get(stage)
+    before = {"filter": "extract", **dict.fromkeys(DECIDERS, "filter")}.get(stage)
     file = part_file(run, before, "docs", part) if before else None
     columns = ["id", "url", "meta", *(["text"] if before == "filter" else [])]
     for batch in file.batches(columns) if file else ():

@@ -15,9 +15,9 @@ from pipeline.kernels.arrow import texts
 from pipeline.kernels.passages import without
 
 #: The roles whose DECISION files say which documents of a filtered part go on.
-DECIDERS = ("dedupe", "passages", "quality")
+DECIDERS = ("dedupe", "lines", "passages", "quality")
 #: The roles whose "cuts" files say what is cut from their texts, each from what the one before has left.
-CUTTERS = ("passages",)
+CUTTERS = ("lines", "passages")
 
 
 class Rows(NamedTuple):

@@ -13,10 +13,10 @@ from pipeline.runfiles import RunFiles
 from pipeline.storage import Folder, measured
 from pipeline.writing import FileEntry
 
-#: The stages that every document passes, in order (passages where the recipe asks for it, quality where its source does): the
-#: accounts must join.
+#: The stages that every document passes, in order (lines and passages where the recipe asks for them, quality where its source
+#: does): the accounts must join.
 #: The mix drops what is beyond the quotas, by its plan; pack counts each document in the shards once, whatever was planned.
-WAY = ("extract", "filter", "dedupe", "passages", "quality", "tokenize", "mix", "pack")
+WAY = ("extract", "filter", "dedupe", "lines", "passages", "quality", "tokenize", "mix", "pack")
 
 
 #: In these a source that isn't named has no documents; elsewhere it may not pass at all.

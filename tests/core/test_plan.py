@@ -60,7 +60,7 @@ AFTER_DEDUPE = DEDUPE | {"quality_model", "quality-web", "excerpts", "pieces", "
 def test_the_stages_stand_in_their_order() -> None:
     numbers = [stage.number for stage in BASE.stages]
     assert numbers == sorted(numbers)
-    assert {stage.step.name for stage in BASE.stages} == set(ORDER) - {"passages", "index"}
+    assert {stage.step.name for stage in BASE.stages} == set(ORDER) - {"lines", "passages", "index"}
     known: set[str] = set()
     for stage in BASE.stages:
         assert {key for keys in stage.inputs.values() for key in keys} <= known
@@ -198,9 +198,10 @@ def test_the_seed_changes_only_what_draws() -> None:
 
 
 def test_passages_are_cut_where_the_recipe_asks_for_it() -> None:
-    plan = make_plan(recipe(passages__min_words="30", dedupe__priority="[books]"), lock())
+    plan = make_plan(recipe(passages__min_words="30", lines__sources="[web]", dedupe__priority="[books]"), lock())
     assert plan.stage("passages").step.args["priority"] == ["books"]
-    readers = [stage for stage in plan.stages if "dedupe" in stage.inputs and stage.key != "passages"]
+    readers = [stage for stage in plan.stages if "dedupe" in stage.inputs and stage.key not in ("lines", "passages")]
     assert {stage.step.name for stage in readers} == {"quality_model", "quality", "excerpts", "pieces", "tokenize"}
-    assert all(stage.inputs["passages"] == ("passages",) for stage in readers)
+    assert all((stage.inputs["lines"], stage.inputs["passages"]) == (("lines",), ("passages",)) for stage in readers)
+    assert plan.stage("passages").inputs["lines"] == ("lines",)
     assert make_plan(recipe(passages__priority="[web]"), lock()).stage("passages").step.args["priority"] == ["web"]
