@@ -19,9 +19,12 @@ from functools import cache
 from importlib.metadata import version as version_of
 from typing import Annotated, Any, TypeVar, get_type_hints
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+#: NaN and infinity are no values of a recipe: rules compare with them, and never break; identity can't name them.
+_FINITE = ConfigDict(allow_inf_nan=False)
 
 #: Packages whose modules hold steps; every module in them is imported once, when a name is first looked up.
 STEP_PACKAGES = ("pipeline.sources", "pipeline.extract", "pipeline.filters", "pipeline.stages", "pipeline.shards", "pipeline.compat")
@@ -214,7 +217,7 @@ def bind(kind: str, name: str, args: Mapping[str, Any], *, partial: bool = False
         if value is inspect.Parameter.empty:
             mistakes.append(("", f"{kind} {name!r} needs the key {key!r}"))
             continue
-        adapter = TypeAdapter(hints[key])
+        adapter = TypeAdapter(hints[key], config=_FINITE)
         try:
             bound[key] = adapter.dump_python(adapter.validate_python(value), mode="json")
         except ValidationError as error:

@@ -22,7 +22,16 @@ from pipeline.errors import SourceError
 from pipeline.schema import DOC_FACTS
 
 
-@registry.filter("datatrove", version=2, uses=("datatrove",))
+def _mistakes(args: Mapping[str, Any]) -> list[str]:
+    """What is wrong with a block, told before the run begins: the filters come after hours of extraction."""
+    try:
+        _instance(args["block"], json.dumps(args["args"] or {}, sort_keys=True), args["words"])
+    except SourceError as error:
+        return [str(error).removeprefix("datatrove: ")]
+    return []
+
+
+@registry.filter("datatrove", version=2, uses=("datatrove",), check=_mistakes)
 def datatrove(
     docs: pa.RecordBatch,
     *,

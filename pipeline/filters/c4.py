@@ -10,8 +10,9 @@ import pyarrow as pa
 
 from pipeline import registry
 from pipeline.contracts import Verdicts
+from pipeline.errors import SourceError
 from pipeline.filters.files import read_texts
-from pipeline.filters.rules import Rules
+from pipeline.filters.rules import Count, Phrase, Rules
 from pipeline.kernels import c4 as kernel
 from pipeline.kernels.arrow import large_strings, texts
 from pipeline.kernels.phrases import Flanked, Phrases, flanked, phrases
@@ -33,12 +34,12 @@ def c4(
     docs: pa.RecordBatch,
     *,
     end_marks: bool = True,
-    min_words_per_line: int | None = 5,
-    max_word_chars: int | None = 1000,
-    min_sentences: int | None = 3,
+    min_words_per_line: Count | None = 5,
+    max_word_chars: Count | None = 1000,
+    min_sentences: Count | None = 3,
     citations: bool = True,
     javascript: bool = True,
-    policy: Sequence[str] | None = POLICY,
+    policy: Sequence[Phrase] | None = POLICY,
     lorem_ipsum: bool = True,
     curly_bracket: bool = True,
     bad_words: registry.Paths = (),
@@ -89,5 +90,9 @@ def _phrases(javascript: bool, policy: tuple[str, ...], lorem_ipsum: bool, curly
 
 @lru_cache(maxsize=4)
 def _bad_words(paths: tuple[str, ...]) -> Flanked:
-    lines = [line.strip() for _, text in read_texts(paths) for line in text.splitlines()]
-    return flanked([line for line in lines if line])
+    listed = sorted({line.strip() for _, text in read_texts(paths) for line in text.splitlines()} - {""})
+    if paths and not listed:
+        raise SourceError(f"c4: there is no word in {', '.join(paths)}: one a line is needed")
+    if short := [word for word in listed if len(word.encode()) < 2]:
+        raise SourceError(f"c4: words of {', '.join(paths)} need two bytes or more: take {' '.join(short)} out")
+    return flanked(listed)

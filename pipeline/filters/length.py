@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from pipeline import registry
 from pipeline.contracts import Verdicts
-from pipeline.filters.rules import Rules
+from pipeline.filters.rules import Count, Rules
 from pipeline.kernels.arrow import texts
 from pipeline.kernels.words import number_of_words
 
@@ -17,10 +17,10 @@ from pipeline.kernels.words import number_of_words
 def length(
     docs: pa.RecordBatch,
     *,
-    min_chars: int | None = None,
-    max_chars: int | None = None,
-    min_words: int | None = None,
-    max_words: int | None = None,
+    min_chars: Count | None = None,
+    max_chars: Count | None = None,
+    min_words: Count | None = None,
+    max_words: Count | None = None,
 ) -> Verdicts:
     """Keep documents of `min_chars` to `max_chars` characters and `min_words` to `max_words` white space words.
 

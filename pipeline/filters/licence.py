@@ -15,7 +15,7 @@ from pydantic import AfterValidator
 
 from pipeline import registry
 from pipeline.contracts import Verdicts
-from pipeline.filters.rules import Rules
+from pipeline.filters.rules import Count, Rules
 from pipeline.kernels.arrow import texts
 from pipeline.kernels.heads import first_places, word_phrases
 from pipeline.kernels.phrases import Phrases
@@ -36,7 +36,7 @@ def licence(
     unknown: Literal["keep", "drop"],
     allow: Licences | None = None,
     deny: Licences | None = None,
-    head_chars: int = 4000,
+    head_chars: Count = 4000,
 ) -> Verdicts:
     """Keep files whose licence the policy allows: told by the file itself, else by its repository. Unknown: as it says.
 

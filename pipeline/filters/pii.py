@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from pipeline import registry
 from pipeline.contracts import Verdicts
-from pipeline.filters.rules import Rules
+from pipeline.filters.rules import Count, Rules
 from pipeline.kernels import pii as kernel
 from pipeline.kernels.arrow import Ints, encoded, large_strings, texts
 
@@ -48,7 +48,7 @@ def pii(
     docs: pa.RecordBatch,
     *,
     kinds: Sequence[Kind] = get_args(Kind),
-    max_spans: int | None = 5,
+    max_spans: Count | None = 5,
     placeholders: Mapping[Kind, str] | None = None,
 ) -> Verdicts:
     """Replace e-mail and IP addresses, telephone, card and bank account numbers and keys; drop documents full of them. Edits.

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
+from typing import Annotated
 
 import pyarrow as pa
+from pydantic import Field
 
 from pipeline import registry
 from pipeline.contracts import Verdicts
-from pipeline.filters.rules import Rules, ratio
+from pipeline.filters.rules import Amount, Count, Phrase, Rules, ratio
 from pipeline.kernels import refinedweb as kernel
 from pipeline.kernels.arrow import Texts, encoded, large_strings, texts
 
@@ -26,16 +28,16 @@ _LINE_EDITS = {"uppercase": kernel.UPPERCASE, "numeric": kernel.NUMERIC, "counte
 def refinedweb(
     docs: pa.RecordBatch,
     *,
-    max_uppercase: float | None = 0.5,
-    max_numeric: float | None = 0.999999,
-    counters: Sequence[str] | None = COUNTERS,
-    min_words_per_line: int | None = 2,
-    max_cut_words: int | None = 10,
-    cut_at_start: Sequence[str] = ("sign-in",),
-    cut_at_end: Sequence[str] = ("read more...",),
-    cut_anywhere: Sequence[str] = ("items in cart",),
-    max_newlines: int | None = 2,
-    max_removed: float | None = 0.05,
+    max_uppercase: Amount | None = 0.5,
+    max_numeric: Amount | None = 0.999999,
+    counters: Sequence[Phrase] | None = COUNTERS,
+    min_words_per_line: Count | None = 2,
+    max_cut_words: Count | None = 10,
+    cut_at_start: Sequence[Phrase] = ("sign-in",),
+    cut_at_end: Sequence[Phrase] = ("read more...",),
+    cut_anywhere: Sequence[Phrase] = ("items in cart",),
+    max_newlines: Annotated[int, Field(ge=1)] | None = 2,
+    max_removed: Amount | None = 0.05,
 ) -> Verdicts:
     """Drop lines in capitals, of digits, counters, single words; cut buttons; drop pages that lose many words (RefinedWeb). Edits.
 

@@ -6,7 +6,7 @@ import pyarrow as pa
 
 from pipeline import registry
 from pipeline.contracts import Verdicts
-from pipeline.filters.rules import Rules, ratio
+from pipeline.filters.rules import Amount, Rules, ratio
 from pipeline.kernels import repetition as kernel
 from pipeline.kernels.arrow import texts
 
@@ -15,19 +15,19 @@ from pipeline.kernels.arrow import texts
 def gopher_repetition(
     docs: pa.RecordBatch,
     *,
-    max_dup_paragraphs: float | None = 0.30,
-    max_dup_paragraph_chars: float | None = 0.20,
-    max_dup_lines: float | None = 0.30,
-    max_dup_line_chars: float | None = 0.20,
-    max_top_2gram: float | None = 0.20,
-    max_top_3gram: float | None = 0.18,
-    max_top_4gram: float | None = 0.16,
-    max_dup_5gram: float | None = 0.15,
-    max_dup_6gram: float | None = 0.14,
-    max_dup_7gram: float | None = 0.13,
-    max_dup_8gram: float | None = 0.12,
-    max_dup_9gram: float | None = 0.11,
-    max_dup_10gram: float | None = 0.10,
+    max_dup_paragraphs: Amount | None = 0.30,
+    max_dup_paragraph_chars: Amount | None = 0.20,
+    max_dup_lines: Amount | None = 0.30,
+    max_dup_line_chars: Amount | None = 0.20,
+    max_top_2gram: Amount | None = 0.20,
+    max_top_3gram: Amount | None = 0.18,
+    max_top_4gram: Amount | None = 0.16,
+    max_dup_5gram: Amount | None = 0.15,
+    max_dup_6gram: Amount | None = 0.14,
+    max_dup_7gram: Amount | None = 0.13,
+    max_dup_8gram: Amount | None = 0.12,
+    max_dup_9gram: Amount | None = 0.11,
+    max_dup_10gram: Amount | None = 0.10,
 ) -> Verdicts:
     """Drop documents that repeat themselves: lines, paragraphs, or n-grams of words (Gopher's repetition rules).
 

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+from pydantic import Field
 
 from pipeline.contracts import Bound, Verdicts
+
+#: What a recipe may bound a number by. Nothing measured is below 0: a bound of -1, "off" elsewhere, would drop everything or nothing.
+Count = Annotated[int, Field(ge=0)]
+Amount = Annotated[float, Field(ge=0)]
+Phrase = Annotated[str, Field(pattern=r"\S")]
 
 Numbers = npt.NDArray[np.int64] | npt.NDArray[np.float64]
 

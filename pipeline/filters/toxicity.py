@@ -15,7 +15,7 @@ from pipeline.classifying import POSITIVE, excerpts, lines, load_model, scores
 from pipeline.contracts import Verdicts
 from pipeline.errors import SourceError
 from pipeline.filters.files import read_texts
-from pipeline.filters.rules import Numbers, Rules, ratio
+from pipeline.filters.rules import Amount, Count, Numbers, Rules, ratio
 from pipeline.kernels.arrow import texts
 from pipeline.kernels.listed import Listed, listed, occurrences
 from pipeline.kernels.words import number_of_words
@@ -32,11 +32,11 @@ def toxicity(
     docs: pa.RecordBatch,
     *,
     words: registry.Paths = (),
-    max_words: int | None = None,
-    max_words_share: float | None = 0.01,
+    max_words: Count | None = None,
+    max_words_share: Amount | None = 0.01,
     model: registry.Paths = (),
     label: str = POSITIVE,
-    max_score: float | None = 0.4,
+    max_score: Amount | None = 0.4,
     excerpt_chars: PositiveInt = 4000,
 ) -> Verdicts:
     """Drop documents with too many words of a list, or that a fastText classifier scores as toxic; give `words` or `model`, or both.

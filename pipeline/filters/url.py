@@ -16,7 +16,7 @@ from pipeline import registry
 from pipeline.contracts import Verdicts
 from pipeline.errors import SourceError
 from pipeline.filters.files import read_texts
-from pipeline.filters.rules import Rules
+from pipeline.filters.rules import Count, Rules
 from pipeline.kernels import blocklists, lookups
 from pipeline.kernels.arrow import texts
 from pipeline.kernels.hashing import Hashes
@@ -45,7 +45,7 @@ def url(
     urls: registry.Paths = (),
     hard_words: registry.Paths = (),
     soft_words: registry.Paths = (),
-    max_soft_words: int | None = 1,
+    max_soft_words: Count | None = 1,
     substrings: registry.Paths = (),
     canonical: bool = False,
     missing: Literal["keep", "drop"] = "keep",

@@ -26,9 +26,10 @@ def found_in_lines(column: Texts, lines: int, wanted: Phrases) -> Ints:
 def _found_in_lines(offsets: Ints, data: Bytes, table: Bytes, lines: int, wanted: Phrases, found: Ints) -> None:
     for row in range(len(found)):
         start, end = offsets[row], offsets[row + 1]
-        stop = start
-        for _ in range(lines):
+        stop, left = start, lines
+        while left > 0 and stop < end:
             stop = next_line(data, line_stop(table, data, stop, end), end)
+            left -= 1
         found[row] = found_phrases(data, start, stop, wanted)
 
 

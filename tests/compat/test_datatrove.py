@@ -15,7 +15,7 @@ from reference import CITATION
 from resiliparse.extract.html2text import extract_plain_text
 
 from pipeline.compat.datatrove import _verdicts, datatrove
-from pipeline.errors import SourceError
+from pipeline.errors import RecipeError, SourceError
 from pipeline.filters.c4 import c4
 from pipeline.filters.fineweb import fineweb
 from pipeline.filters.gopher import gopher_quality
@@ -225,6 +225,11 @@ def test_packages_that_are_not_installed_are_named(monkeypatch: pytest.MonkeyPat
 def test_args_that_a_block_refuses_are_named(block: str, args: dict[str, object], message: str) -> None:
     with pytest.raises(SourceError, match=message):
         datatrove(batch([]), block=BLOCKS + block, args=args)
+
+
+def test_a_wrong_block_is_a_mistake_of_the_recipe() -> None:
+    with pytest.raises(RecipeError, match=r"line \d+: .*'datatrove': there is no block 'datatrove\.pipeline\.filters\.Nope'"):
+        parse_recipe(RECIPE.replace("FineWebQualityFilter", "Nope"), "tiny.yaml")
 
 
 @pytest.mark.parametrize("block", ["meddler.Block", "datatrove_meddler.Block", "meddler.datatrove.Block", ".meddler.Block", "datatrove"])

@@ -25,6 +25,25 @@ def test_an_unknown_key_and_an_unknown_step_are_suggested() -> None:
         lookup("filter", "gopher_qualty")
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), "nan", "-inf", "1e999"])
+def test_what_is_no_finite_number_is_no_value(value: object) -> None:
+    for kind, name, args in (
+        ("filter", "fineweb", {"max_newlines": value}),
+        ("filter", "language", {"allow": {"en": value}}),
+        ("filter", "code", {"by_extension": {".py": {"max_chars": value}}}),
+        ("stage", "quality_model", {"positive": [], "negative": [], "lr": value}),
+    ):
+        _, mistakes = bind(kind, name, args)
+        assert any(key.startswith(next(reversed(args))) and "finite" in message for key, message in mistakes), (name, mistakes)
+
+
+@pytest.mark.parametrize("name", names("filter"))
+def test_no_bound_of_a_filter_is_below_zero(name: str) -> None:
+    bounds = [key for key in lookup("filter", name).parameters if key.startswith(("min_", "max_"))]
+    _, mistakes = bind("filter", name, dict.fromkeys(bounds, -1))
+    assert {key for key, message in mistakes if "greater than" in message} == set(bounds)
+
+
 def test_a_partial_binding_has_only_what_was_given() -> None:
     step, mistakes = bind("stage", "pack", {"seq_len": "512"}, partial=True)
     assert not mistakes

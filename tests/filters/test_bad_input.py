@@ -25,8 +25,11 @@ NEEDED: dict[str, dict[str, Any]] = {
     "datatrove": {"block": "datatrove.pipeline.filters.GopherQualityFilter", "words": "whitespace"},
     "decontaminate": {"evals": [" ".join("abcdefghijklmnopqrstuvwxyz"), "?!" * 40]},
     "licence": {"unknown": "keep"},
+    "toxicity": {"words": ["a", ".*", "[a-z]+", "\\", "\u05e9\u05dc\u05d5\u05dd", "\u6f22\u5b57"]},
+    "url": {"domains": ["\u4f8b\u3048.jp"], "urls": ["http://a.a"], "hard_words": [".*", "zz"], "substrings": ["((", "%zz"]},
 }
-FILES = {"bad_words": "words.txt", "evals": "evals.txt"}
+#: The keys that take files.
+LISTS = ("bad_words", "evals", "words", "domains", "urls", "hard_words", "substrings")
 
 TEXTS = {
     "empty": "",
@@ -96,9 +99,10 @@ def documents(facts: bool) -> pa.RecordBatch:
 def step(request: pytest.FixtureRequest, tmp_path: Path) -> Step:
     """A filter with the keys that it needs."""
     given = dict(NEEDED.get(request.param, {}))
-    for key in FILES.keys() & given.keys():
-        (tmp_path / FILES[key]).write_text("\n".join(given[key]), "utf-8")
-        given[key] = [str(tmp_path / FILES[key])]
+    for key in (key for key in LISTS if isinstance(given.get(key), list)):
+        listed = tmp_path / f"{key}.txt"
+        listed.write_text("\n".join(given[key]), "utf-8")
+        given[key] = [str(listed)]
     keys = lookup("filter", request.param).parameters.items()
     missing = [key for key, parameter in keys if parameter.default is inspect.Parameter.empty and key not in given]
     assert not missing, f"{request.param} needs {missing}: say in NEEDED what to give it"

@@ -11,6 +11,7 @@ import pytest
 from pipeline.contracts import Verdicts
 from pipeline.errors import SourceError, StorageError
 from pipeline.filters.c4 import c4
+from pipeline.registry import bind
 from pipeline.schema import DOC
 
 GOOD = ("Five words make this line.", "So do the words here?", 'She said "leave it as is."')
@@ -105,6 +106,17 @@ def test_a_list_of_bad_words_that_cannot_be_read_is_named(tmp_path: Path) -> Non
         cleaned(page(), bad_words=[str(broken)])
     with pytest.raises(StorageError, match="missing"):
         cleaned(page(), bad_words=[str(tmp_path / "missing.txt")])
+    for words, message in (("\n \n", "no word in .*list"), ("darn\nx\n", "list.* need two bytes or more: take x out")):
+        listed = tmp_path / f"list{len(words)}.txt"
+        listed.write_text(words, "utf-8")
+        with pytest.raises(SourceError, match=message):
+            cleaned(page(), bad_words=[str(listed)])
+
+
+def test_an_empty_phrase_is_a_mistake_of_the_recipe() -> None:
+    for name, key in (("c4", "policy"), ("refinedweb", "counters"), ("refinedweb", "cut_at_end")):
+        _, mistakes = bind("filter", name, {key: ["some words", " "]})
+        assert [at for at, _ in mistakes] == [f"{key}.1"]
 
 
 def test_no_documents() -> None:

@@ -13,6 +13,7 @@ import pytest
 from pipeline.contracts import Verdicts
 from pipeline.errors import SourceError
 from pipeline.filters.language import _excerpt, language
+from pipeline.registry import bind
 from pipeline.schema import DOC
 
 ENGLISH = "This is a plain English sentence, written so that anybody can see which language it is in. "
@@ -75,6 +76,13 @@ def test_what_is_no_model_is_named(tmp_path: Path) -> None:
     (tmp_path / "other.bin").write_bytes(b"")
     with pytest.raises(SourceError, match="names 2 files"):
         detected(ENGLISH, model=[str(tmp_path)])
+
+
+def test_a_language_that_the_model_does_not_tell_is_named() -> None:
+    with pytest.raises(SourceError, match="the model knows no 'eng'; did you mean 'en'"):
+        detected(allow=["en", "eng"])
+    for bound in (-0.1, 65):
+        assert [key for key, _ in bind("filter", "language", {"min_score": bound})[1]] == ["min_score"]
 
 
 def test_one_language_written_without_a_list_is_refused() -> None:
