@@ -70,12 +70,17 @@ def explain(folder: Folder, wanted: str) -> list[Story]:
     Raises TokenmillError when nothing matches.
     """
     run = RunFiles(folder)
-    found = list(_matches(run, wanted))
+    found = list(_matches(run, wanted)) if wanted and _is_text(wanted) else []
     if not found:
         raise TokenmillError(
             f"no document is called {wanted!r} in {folder.url}: give an id, its beginning, or a part of a URL or file name"
         )
     return [_story(run, part, row) for part, row in found]
+
+
+def _is_text(wanted: str) -> bool:
+    """Whether UTF-8 can say it: a shell's bytes that are none come as lone surrogates, which no column holds."""
+    return not any("\ud800" <= char <= "\udfff" for char in wanted)
 
 
 #: At most this many documents are explained at once: a part of a file name may match thousands.

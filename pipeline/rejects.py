@@ -136,7 +136,7 @@ def _smallest(file: PartFile, reasons: Sequence[str], number: int) -> list[dict[
     rows: list[dict[str, Any]] = []
     for batch in file.batches():
         hits = batch.filter(pc.is_in(batch.column("reason"), pa.array(reasons, pa.string())))
-        least = pc.select_k_unstable(hits, number, [("id", "ascending")])
+        least = pc.select_k_unstable(hits, min(number, hits.num_rows), [("id", "ascending")])
         rows = heapq.nsmallest(number, [*rows, *hits.take(least).to_pylist()], key=lambda row: row["id"])
     return rows
 

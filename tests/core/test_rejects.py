@@ -119,7 +119,7 @@ def test_what_is_not_there_is_named_with_the_nearest(run: Folder) -> None:
 
 def test_samples_are_the_smallest_ids_with_the_number_that_decided(run: Folder) -> None:
     ids = sorted(document_id("web", f"{part}.jsonl/{name} {part}") for part in range(PARTS) for name in ("long", "long too"))
-    for number in range(1, 12):
+    for number in (*range(1, 12), 10**30):
         samples = sample_rejects(run, count_rejects(run, reason="many_words"), number)
         assert [sample.id for sample in samples] == ids[:number]
     for sample in samples:
@@ -156,6 +156,12 @@ def test_an_explanation_marks_the_number_that_decided_and_has_no_later_ones(run:
     signals = [number.signal for number in fine.events[1].numbers]
     assert signals[:4] == ["length.chars", "length.words", "gopher_quality.words", "gopher_quality.mean_word"]  # as the steps ran
     assert not any(number.decided for event in fine.events for number in event.numbers)
+
+
+@pytest.mark.parametrize("wanted", ["", "\udcff\udcfe", "(.*", "\0", "f" * 32])
+def test_a_name_that_no_document_has_is_said_to_be_none(run: Folder, wanted: str) -> None:
+    with pytest.raises(TokenmillError, match="no document is called"):
+        explain(run, wanted)
 
 
 def test_the_second_of_two_steps_of_one_name_is_the_one_that_is_marked() -> None:
