@@ -42,6 +42,17 @@ def test_ranges_divide_the_rows(tmp_path_factory: pytest.TempPathFactory, keys: 
     assert found == sorted((key, place) for place, key in enumerate(keys))
 
 
+def test_picked_rows_come_from_their_row_groups_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keyed, "GROUP_BYTES", 1000)
+    files = [written(tmp_path / name, list(range(start, 5000, 2))) for name, start in (("even", 0), ("odd", 1))]
+    wanted = np.array([0, 1, 7, 8, 2500, 4998, 4999, 6000], np.uint64)
+    with SortedFiles(files) as opened:
+        found = list(opened.pick(wanted))
+        assert list(opened.pick(np.array([], np.uint64))) == []
+    assert sorted(number for table in found for number in table.column("key").to_pylist()) == wanted[:-1].tolist()
+    assert len(found) == 6, "two, one and one row groups of each"
+
+
 def test_only_the_row_groups_of_a_range_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keyed, "GROUP_BYTES", 1000)
     file = written(tmp_path, list(range(10_000)))

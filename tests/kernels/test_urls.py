@@ -10,7 +10,7 @@ from urls_kit import urls, written
 
 from pipeline.kernels.arrow import texts
 from pipeline.kernels.urlparts import HOST, HOST_END, PATH_END, SCHEME_END
-from pipeline.kernels.urls import TRACKING, Addresses, addresses
+from pipeline.kernels.urls import TRACKING, Addresses, addresses, key_hashes
 
 
 def one(url: str) -> str:
@@ -33,6 +33,15 @@ def parts(found: Addresses) -> list[reference_urls.Address]:
 @example(["http://a/../..//b/./../%2e%2E/c/..", "https://%2e/", "http://a:%38%30/", "http://ⅷ.℀/", "http://a..:0/", "http:////"])
 def test_addresses_are_written_as_their_twin_does(rows: list[str | None]) -> None:
     assert parts(written(*rows)) == [reference_urls.address(row or "", TRACKING) for row in rows]
+
+
+@given(urls)
+@example(["http://www.a.org/", "https://a.org#x", "https://a.org/A", "a.org/", None, "mailto:a@a.org", "http://a.org/%41?", ""])
+def test_keys_are_hashed_alike_when_they_are_equal_and_not_at_all_without_a_host(rows: list[str | None]) -> None:
+    found = key_hashes(column([*rows])).to_pylist()
+    keys = [address.key if address.host else None for address in (reference_urls.address(row or "", TRACKING) for row in rows)]
+    assert [value is None for value in found] == [key is None for key in keys]
+    assert len(set(zip(found, keys, strict=True))) == len(set(found)) == len(set(keys))
 
 
 @given(urls)

@@ -65,6 +65,17 @@ def test_a_batch_against_an_index_decides_as_both_together_would(tmp_path: Path)
     assert set(batch.files) == {"web-00000.decisions.parquet", "web-00001.decisions.parquet", "dedupe.clusters.parquet"}
 
 
+def test_what_an_index_has_hangs_together_with_new_documents_alone(tmp_path: Path) -> None:
+    """Ten of an index that share bands, alike but not enough, and a batch that has to do with one other document of it."""
+    drift = [(f"{n}", edited(text(100, "drift"), n)) for n in range(10)]
+    earlier = dedupe(tmp_path / "old", {"old-00000": [*drift, ("other", text(100, "other"))]}, threshold=1.0, **FREE)
+    batch = dedupe(tmp_path / "new", {"web-00000": [("a", text(100, "a")), ("copy", text(100, "other"))]}, against=[earlier], **FREE)
+    joined = batch.stages.committed["components"]
+    rows = [row for entry in joined.files("components") for row in joined.folder.table(entry.name).to_pylist()]
+    assert [(row["document"], row["component"]) for row in rows] == [(1, 1), (2 + 10, 1)]
+    assert batch.decisions["copy"] == ("exact_duplicate", "other", 1.0)
+
+
 @st.composite
 def batches(draw: st.DrawFn) -> tuple[Parts, Parts]:
     """Old and new documents of few phrases at few addresses, in one to three parts each."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from dedupe_kit import FREE, SCORE, check, dedupe, edited, text
 
-from pipeline.errors import StorageError
+from pipeline.errors import GuardTripped, StorageError
 
 PAGE = "https://example.org/page"
 
@@ -28,6 +28,14 @@ def test_of_one_url_the_newest_stays_across_sources(tmp_path: Path) -> None:
         assert {name: decision for name, decision in run.decisions.items() if decision[0]} == dict.fromkeys(gone, ("same_url", "new", None))
         assert run.stages.committed["dedupe"].report.check().dropped["web", "same_url"] == int("old" in gone)
     assert dedupe(tmp_path / "first", parts, same_url=True, priority=["books"], **FREE).kept == {"undated", "other", "nowhere", "path"}
+
+
+def test_the_address_of_a_source_left_out_does_not_count_among_suspects_either(tmp_path: Path) -> None:
+    """The two are judged together, for they share bands; but they are not alike enough."""
+    base = text(100, "base")
+    parts = {"web-00000": [("page", base, "2024", PAGE)], "books-00000": [("book", edited(base, 50), "2020", PAGE)]}
+    assert dedupe(tmp_path / "web", parts, threshold=1.0, same_url=["web"], **FREE).kept == {"page", "book"}
+    assert dedupe(tmp_path / "both", parts, threshold=1.0, same_url=["web", "books"], **FREE).kept == {"page"}
 
 
 def test_a_url_s_document_goes_for_one_that_stays_alone(tmp_path: Path) -> None:
@@ -59,6 +67,13 @@ def test_the_words_of_who_went_for_its_url_may_stay_elsewhere(tmp_path: Path) ->
         "copy": (None, None, None),
         "last": ("exact_duplicate", "copy", 1.0),
     }
+
+
+def test_the_guard_weighs_addresses_and_says_so(tmp_path: Path) -> None:
+    parts = {"web-00000": [(f"{n}", text(40, f"{n}"), f"20{n:02d}", PAGE) for n in range(10)]}
+    with pytest.raises(GuardTripped, match="web: 9 of 10 documents") as tripped:
+        dedupe(tmp_path, parts, same_url=True)
+    assert "of web-00000, the same URL: " in str(tripped.value)
 
 
 def test_the_best_by_the_score_stays_within_the_order_of_sources(tmp_path: Path) -> None:
