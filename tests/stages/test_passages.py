@@ -17,7 +17,10 @@ from hypothesis import strategies as st
 
 from pipeline.dedupe import keyed, merging
 from pipeline.errors import GuardTripped
+from pipeline.evidence import Number
+from pipeline.explain import explain
 from pipeline.job import Inputs
+from pipeline.rejects import Count, count_rejects, sample_rejects
 from pipeline.schema import bounds_on, document_id
 from pipeline.stages import passages as stage
 from pipeline.storage import Folder
@@ -223,3 +226,23 @@ def test_a_million_equal_lines_and_a_text_repeated_ten_thousand_times(tmp_path: 
     assert left.pop("lines") == "the same line\n"
     assert list(left.values()) == [repeated]
     assert run.spans["lines"] == [(14, 1_400_000, "lines")]
+
+
+def test_evidence_says_what_was_cut_and_whose_it_is(tmp_path: Path) -> None:
+    """As `tokenmill explain` and `tokenmill rejects` read it from the files of a run."""
+    shared, one, two = text(20, "shared"), text(20, "one"), text(20, "two")
+    parts: Parts = {"web-00000": [("first", f"{shared} {one} {two}"), ("second", f"{shared} between {two} end"), ("short", one)]}
+    run = passages(tmp_path, parts, min_words=20, min_left=5, max_removed=1.0)
+    places = {"extract": "filter", "filter": "filter", "passages": "passages"}
+    stages = [{"key": name, "stage": name, "source": None, "folder": folder} for name, folder in places.items()]
+    run.stages.out.write_json("run.json", {"stages": stages, "sources": {"web": {}}})
+    (story,) = explain(run.stages.out, document_id("web", "second"))
+    event = story.events[-1]
+    assert (event.stage, event.verdict) == ("passages", "kept")
+    facts = {"passages_cut": 2, "characters_cut": len(shared) + len(two) + 2, "also_in": document_id("web", "first")}
+    assert event.facts == facts
+    assert event.numbers[0] == Number("passages.left", 11.0, (("short", ">=", 5),))
+    (counted,) = count_rejects(run.stages.out)
+    assert counted == Count("web", "passages", "passages:short", 1, 3)
+    (sample,) = sample_rejects(run.stages.out, [counted], 5)
+    assert (sample.id, sample.excerpt, sample.numbers[0].decided) == (document_id("web", "short"), one, True)
