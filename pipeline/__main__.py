@@ -94,7 +94,7 @@ def explain(recipe: RecipeArg, document: Annotated[str, typer.Argument(help="An 
 def rejects(
     recipe: RecipeArg,
     source: Annotated[str | None, typer.Option(help="Only this source.")] = None,
-    stage: Annotated[str | None, typer.Option(help="extract, filter, dedupe or quality; all when not given.")] = None,
+    stage: Annotated[str | None, typer.Option(help="extract, filter, dedupe, passages or quality; all when not given.")] = None,
     reason: Annotated[str | None, typer.Option(help="A reason, its step, or any part of it: shows samples.")] = None,
     number: Annotated[int | None, typer.Option("-n", min=1, help="How many samples; 5 when only --reason is given.")] = None,
     out: OutOpt = "out",
@@ -135,7 +135,7 @@ def classifier(
     label_column: Annotated[str, typer.Option(help="Of --labelled: the column of labels (positive, negative, 1, 0 ...).")] = "label",
     text: Annotated[str, typer.Option(help="The column of texts.")] = "text",
     seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Another seed: other texts held out, another model.")] = 0,
-    settings: SetOpt = None,
+    settings: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE: a setting of the training (epochs=10).")] = None,
     as_json: JsonOpt = False,
 ) -> None:
     """Train a fastText classifier on labelled texts, judge it by one in five held out, and write it with its card."""
