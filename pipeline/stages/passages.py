@@ -70,11 +70,12 @@ def passages(
     """Cut every run of at least `min_words` words that stands in a preferred document too, or before it in the same one.
 
     Words are those of `str.split()`, to the letter, Han ideographs and kana each for itself; 50 are RefinedWeb's. Runs are
-    compared by 128 bits. Preferred is the source that stands first in `priority` (that of `dedupe` where none is given), then the
-    newest date, the longest text, the smallest id: as in `dedupe`, but for its `prefer`. Documents left with fewer than `min_left` characters are dropped. Texts aren't written again: {part}.cuts says what is cut from whom,
-    {part}.decisions who is dropped, and later stages read texts without it. The run stops with GuardTripped when a source would
-    lose more than `max_removed` of its documents or characters, as in `dedupe`, unless `override_guard`. A task's memory is
-    that of HELD rows of 72 bytes, a few times over, and a part's anchors: one for 14 words or so.
+    compared by 128 bits. Preferred is the source that stands first in `priority` (that of `dedupe` where none is given), then
+    the newest date, the longest text, the smallest id: as in `dedupe`, but for its `prefer`. Documents left with fewer than
+    `min_left` characters are dropped. Texts aren't written again: {part}.cuts says what is cut from whom, {part}.decisions who
+    is dropped, and later stages read texts without it. The run stops with GuardTripped when a source would lose more than
+    `max_removed` of its documents or characters, as in `dedupe`, unless `override_guard`. A task's memory is that of HELD rows
+    of 72 bytes, a few times over, and a part's anchors: one for 14 words or so.
     """
     if _STEPS.merged(job):
         return Report()
