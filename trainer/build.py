@@ -48,7 +48,7 @@ def build_model(config: RunConfig, shape: ModelConfig) -> Decoder:
         lora.adapt(model, adapter_config(config), config.seed)
     model.recompute = config.recompute
     for block in model.layers if config.compile else ():
-        block.compile(dynamic=False)
+        block.compile(dynamic=False, fullgraph=True)
     return model
 
 
@@ -73,6 +73,8 @@ def open_validation(config: RunConfig, data: PackedDataset, rows: int, masking: 
 def masking_of(config: RunConfig, shape: ModelConfig, seq_len: int, device: torch.device) -> Masking:
     """FlexAttention on a GPU and calls per piece on a CPU, unless the run says otherwise."""
     flex = config.attention == "flex" or (config.attention == "auto" and device.type == "cuda" and seq_len % BLOCK == 0)
+    if config.compile and not flex:
+        raise ConfigError("--compile goes with FlexAttention, on a GPU: pieces of other lengths would be compiled anew in every step")
     if flex and device.type == "cpu":
         raise ConfigError("--attention is flex: torch can't train through FlexAttention on a CPU; pass --attention pieces")
     if flex and seq_len % BLOCK:

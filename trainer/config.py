@@ -161,7 +161,7 @@ class RunConfig:
     dtype: str = option("type of matrix products (auto: float32 on cpu, bfloat16 on cuda); weights and sums are float32", "auto", DTYPES)
     attention: str = option("per piece of a document, or FlexAttention (auto: flex on cuda)", "auto", ATTENTION)
     parallel: str = option("under torchrun: copies of the model, or one model in shards", "ddp", PARALLEL)
-    compile: bool = option("compile each block with torch.compile", False)
+    compile: bool = option("compile each block with torch.compile (with FlexAttention alone)", False)
     recompute: bool = option("compute activations again going backward: less memory, more time", False)
     peak_tflops: float | None = option("dense TFLOP/s of one device, for MFU (default: known for A100, H100, H200, B200)", None)
 

@@ -110,6 +110,11 @@ def load_weights(model: Decoder, folder: Path) -> None:
         raise DataError(f"{folder} lacks {len(expected)} of the model's tensors, {next(iter(expected))} among them")
 
 
+def is_model(folder: Path) -> bool:
+    """Whether a folder holds a model's weights."""
+    return (folder / WEIGHTS).is_file() or (folder / INDEX).is_file()
+
+
 def weight_files(folder: Path) -> list[Path]:
     """The files that a model's weights lie in, one or those of an index."""
     if (folder / WEIGHTS).is_file():

@@ -119,9 +119,7 @@ def load_adapter(model: nn.Module, folder: Path) -> LoraConfig:
 def _refuse_other_kinds(told: Mapping[str, Any], folder: Path) -> None:
     unknown = [name for name in ("use_rslora", "use_dora", "rank_pattern", "alpha_pattern", "modules_to_save") if told.get(name)]
     if told.get("peft_type") != "LORA" or told.get("bias", "none") != "none" or unknown:
-        raise DataError(
-            f"{folder} is no plain LoRA adapter ({', '.join(unknown) or told.get('peft_type')}): no other kind is read here"
-        )
+        raise DataError(f"{folder} is no plain LoRA adapter ({', '.join(unknown) or told.get('peft_type')}): no other kind is read here")
 
 
 def _peft_name(name: str) -> str:

@@ -21,7 +21,7 @@ def open_training(spec: str, seed: int) -> tuple[PackedDataset, RowOrder | Mixed
         return data, RowOrder(data.digest, seed, len(data))
     folders, weights = zip(*(_weighted(part) for part in spec.split(",")), strict=True)
     if not shared(MIX_BLOCK, weights).all():
-        raise ConfigError(f"--data has a weight below one row in {MIX_BLOCK}, of which none would come: leave that dataset out, or give it more")
+        raise ConfigError(f"--data has a weight below one row in {MIX_BLOCK}, of which none would come: leave that one out, or raise it")
     parts = [open_dataset(folder) for folder in folders]
     for other in parts[1:]:
         parts[0].check_same_pack(other)

@@ -59,7 +59,7 @@ class World:
         if self.size == 1:
             return model
         if self.mode == "ddp":
-            return DistributedDataParallel(model, broadcast_buffers=False)
+            return DistributedDataParallel(model, forward_sync_buffers=False)
         # Inputs of a block are left as they are: the rotary angles are among them, and need float32.
         policy = MixedPrecisionPolicy(param_dtype=dtype, reduce_dtype=torch.float32, cast_forward_inputs=False)
         for block in model.layers:

@@ -42,7 +42,7 @@ def pieces_of_step(out: str | Path, step: int) -> Iterator[Piece]:
 def load(out: str | Path) -> Decoder:
     """The model of a run's newest checkpoint, with its adapters; or that of a folder in the Hugging Face format."""
     folder = Path(out)
-    if (folder / hf.WEIGHTS).is_file() or (folder / hf.INDEX).is_file():
+    if hf.is_model(folder):
         model = Decoder(hf.read_config(folder))
         hf.load_weights(model, folder)
         model.eval()
@@ -93,8 +93,11 @@ def texts(folder: str, adapter: str | None, tokenizer: str | None, prompt: str, 
 
 
 def _tokenizer_of(folder: str) -> Path:
-    if (Path(folder) / "config.json").is_file() and not (Path(folder) / NAME).is_file():
-        config, _ = read_run(folder)
-        beside = config.tokenizer or (config.init and str(Path(config.init) / NAME))
-        return Path(beside) if beside else Path(config.data.split("=")[0]).resolve().parent / NAME
-    return Path(folder) / NAME
+    """Where the tokenizer of a model or a run lies, if nobody moved it."""
+    beside = Path(folder) / NAME
+    if beside.is_file() or hf.is_model(Path(folder)):
+        return beside
+    config, _ = read_run(folder)
+    if config.tokenizer or config.init:
+        return Path(config.tokenizer or str(Path(str(config.init)) / NAME))
+    return Path(config.data.split("=")[0]).resolve().parent / NAME

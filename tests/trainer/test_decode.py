@@ -66,3 +66,26 @@ def test_the_tokenizer_is_found_by_its_hash(file: Path) -> None:
     assert find_decoder(str(file), dataset, right)
     with pytest.raises(DataError, match="is not the tokenizer of"):
         find_decoder(str(file), dataset, wrong)
+
+
+def test_the_command_goes_on_with_a_prompt(file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    torch = pytest.importorskip("torch", reason="the trainer needs torch: pip install -r requirements/train.txt")
+    pytest.importorskip("safetensors", reason="the trainer needs safetensors: pip install -r requirements/train.txt")
+    from trainer import hf
+    from trainer.__main__ import main
+    from trainer.config import ModelConfig
+    from trainer.model import Decoder
+
+    shape = ModelConfig(vocab_size=300, context=32, layers=1, width=16, heads=2, kv_heads=1, ffn=16)
+    hf.save(Decoder(shape).state_dict(), shape, tmp_path / "model", torch.float32, file.parent)
+    told = ["generate", str(tmp_path / "model"), "--prompt", "the mill", "--tokens", "12", "--temperature", "1"]
+    assert main(told) == 0
+    first = capsys.readouterr().out
+    assert first.startswith("the mill")
+    assert len(first) > len("the mill\n")
+    assert main(told) == 0
+    assert capsys.readouterr().out == first
+    (tmp_path / "model" / "tokenizer.json").unlink()
+    assert main(told) == 1
+    assert "pass --tokenizer" in capsys.readouterr().err
+    assert main(["generate", str(tmp_path), "--prompt", "x"]) == 1

@@ -7,6 +7,7 @@ import json
 import math
 import shutil
 import signal
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from trainer.errors import CheckpointError, ConfigError, DataError, Diverged
 from trainer.evaluate import HeldOut, unigram_loss
 from trainer.model import Decoder
 from trainer.order import RowOrder
+from trainer.prefetch import ahead
 from trainer.shards import open_dataset
 from trainer.train import Trainer
 
@@ -232,3 +234,58 @@ def test_a_damaged_shard_is_refused_before_the_first_step(config: RunConfig, dat
     with pytest.raises(DataError, match=r"00001-of-00003\.arrow is damaged"):
         Trainer(replace(config, verify=True))
     assert not Path(config.out).exists()
+
+
+def test_a_mixture_resumes_exactly(config: RunConfig, data: Path, tmp_path: Path) -> None:
+    other = write_dataset(tmp_path / "other", random_rows(5, SEQ_LEN, VOCAB, seed=7), seq_len=SEQ_LEN, vocab_size=VOCAB)
+    mixed = replace(config, data=f"{data}=0.7,{other}=0.3")
+    Trainer(mixed).run()
+    again = replace(mixed, out=str(tmp_path / "again"), resume=True)
+    shutil.copytree(mixed.out, again.out)
+    for step in (4, 6):
+        shutil.rmtree(Path(again.out) / "checkpoints" / f"step-{step:08d}")
+    Trainer(again).run()
+    assert losses(again.out) == losses(mixed.out)
+    with pytest.raises(CheckpointError, match="dataset digest"):
+        Trainer(replace(again, data=f"{data}=0.6,{other}=0.4"))
+
+
+def test_the_share_of_the_peak_in_both_conventions(config: RunConfig) -> None:
+    Trainer(replace(config, steps=2, peak_tflops=1.0)).run()
+    for line in events(config.out):
+        assert 0 < line["mfu"] < line["mfu_palm"] < 1
+        assert line["targets_per_second"] < line["tokens_per_second"]
+    assert all("mfu" not in line for line in events(config.out) if line["step"] > 2)
+
+
+def test_what_a_cpu_can_not_do_is_said(config: RunConfig) -> None:
+    with pytest.raises(ConfigError, match="can't train through FlexAttention on a CPU"):
+        Trainer(replace(config, attention="flex"))
+    with pytest.raises(ConfigError, match="--compile goes with FlexAttention"):
+        Trainer(replace(config, compile=True))
+
+
+@pytest.mark.parametrize("options", [{"recompute": True}, {"window": 8}, {"qk_norm": True}, {"untied": True}, {"schedule": "wsd"}], ids=str)
+def test_options_train(config: RunConfig, options: dict[str, object]) -> None:
+    Trainer(replace(config, **options, steps=12, lr=3e-3, save_every=0)).run()
+    found = [line["loss"] for line in events(config.out)]
+    assert found[0] == pytest.approx(math.log(VOCAB), rel=0.05)
+    assert found[-1] < found[0] - 0.1
+
+
+def test_batches_are_made_ahead_and_in_order() -> None:
+    made: list[int] = []
+
+    def make(step: int) -> int:
+        made.append(step)
+        if step == 8:
+            raise DataError("row 8")
+        return step * 10
+
+    with closing(ahead(make, range(3, 12), depth=2)) as steps:
+        assert [next(steps) for _ in range(5)] == [30, 40, 50, 60, 70]
+        with pytest.raises(DataError, match="row 8"):
+            next(steps)
+    assert made == list(range(3, len(made) + 3))
+    assert list(ahead(str, range(2, 2))) == []
+    assert list(ahead(str, range(2, 3))) == ["2"]
