@@ -85,8 +85,10 @@ def explain(recipe: RecipeArg, document: Annotated[str, typer.Argument(help="An 
             out: OutOpt = "out", as_json: JsonOpt = False) -> None:  # fmt: skip
     """Say why a document is in, or out: every stage's verdict, with the numbers it measured."""
     from pipeline.cli.explain import show_stories
+    from pipeline.cli.output import say_if_stopped
     from pipeline.explain import explain as explain_document
 
+    say_if_stopped(run_folder_of(recipe, out))
     show_stories(explain_document(run_folder_of(recipe, out), document), as_json)
 
 

@@ -17,7 +17,7 @@ from pipeline.errors import TokenmillError
 from pipeline.evidence import Number, decision_numbers, kept_numbers, part_file, rejected_numbers
 from pipeline.job import PartFile
 from pipeline.mixing import BEYOND_QUOTA
-from pipeline.runfiles import RunFiles
+from pipeline.runfiles import RunFiles, last_run
 from pipeline.schema import EXCERPT_CHARS
 from pipeline.storage import Folder
 from pipeline.survivors import DECIDERS
@@ -48,17 +48,21 @@ class Story:
     meta: Mapping[str, Any]
     excerpt: str
     events: tuple[Event, ...]
+    stopped: str = ""
 
     @property
     def verdict(self) -> str:
         """ "in" when at least one token of it was packed, "out" with the stage and reason when it was dropped.
 
-        A document of which the run's files say neither is "lost", which `tokenmill verify` shows too.
+        Of a run that stopped it may be "in so far"; else a document of which the run's files say neither is "lost", which
+        `tokenmill verify` shows too.
         """
         last = self.events[-1]
         if last.verdict == "packed":
             return "in"
-        return f"out: {last.stage} {last.reason}" if last.verdict == "dropped" else f"lost after {last.stage}"
+        if last.verdict == "dropped":
+            return f"out: {last.stage} {last.reason}"
+        return f"in so far: {last.stage}" if self.stopped else f"lost after {last.stage}"
 
     def to_json(self) -> dict[str, Any]:
         return {**vars(self), "events": [event.to_json() for event in self.events], "verdict": self.verdict}
@@ -69,7 +73,7 @@ def explain(folder: Folder, wanted: str) -> list[Story]:
 
     Raises TokenmillError when nothing matches.
     """
-    run = RunFiles(folder)
+    run = last_run(folder)
     found = list(_matches(run, wanted)) if wanted and _is_text(wanted) else []
     if not found:
         raise TokenmillError(
@@ -111,7 +115,7 @@ def _story(run: RunFiles, part: PartFile, row: Mapping[str, Any]) -> Story:
     text = row.get("text") or row.get("excerpt") or ""
     events = tuple(_events(run, part, row))
     meta = json.loads(row.get("meta") or "{}")
-    return Story(row["id"], row["source"], row.get("url"), meta, text[:EXCERPT_CHARS], events)
+    return Story(row["id"], row["source"], row.get("url"), meta, text[:EXCERPT_CHARS], events, run.stopped)
 
 
 def _events(run: RunFiles, part: PartFile, row: Mapping[str, Any]) -> Iterator[Event]:
@@ -179,7 +183,10 @@ def _row(file: PartFile | None, id: str, columns: list[str] | None = None) -> di
 
 def _mixed(run: RunFiles, source: str, tokens: Mapping[str, Any]) -> Iterator[Event]:
     """Whether the quota reaches the document, then where it lies in the shards."""
-    plan = json.loads(next(run.files("mix", "plan")).read())
+    mixed = next(run.files("mix", "plan"), None)
+    if mixed is None:  # the run stopped before
+        return
+    plan = json.loads(mixed.read())
     pool = "validation" if bucket_of(tokens["key"]) < plan["held_buckets"] else "train"
     stream = next(stream for stream in plan["pools"][pool]["sources"] if stream["source"] == source)
     quota, begins_at = stream["quota"], _begins_at(run, source, tokens, 0 if pool == "validation" else plan["held_buckets"])

@@ -19,7 +19,7 @@ from pipeline.errors import TokenmillError
 from pipeline.evidence import Number, decision_numbers, part_file, rejected_numbers
 from pipeline.job import Committed, PartFile
 from pipeline.registry import did_you_mean
-from pipeline.runfiles import RunFiles
+from pipeline.runfiles import RunFiles, last_run
 from pipeline.schema import EXCERPT_CHARS
 from pipeline.storage import Folder
 from pipeline.survivors import DECIDERS
@@ -69,7 +69,7 @@ def count_rejects(folder: Folder, source: str | None = None, stage: str | None =
     """
     if stage is not None and stage not in STAGES:
         raise TokenmillError(f"--stage {stage}: no stage of that name drops documents{did_you_mean(stage, list(STAGES))}")
-    run = RunFiles(folder)
+    run = last_run(folder)
     if source is not None and source not in run.facts["sources"]:
         raise TokenmillError(f"--source {source}: the run has no such source{did_you_mean(source, list(run.facts['sources']))}")
     every = [count for name in STAGES for count in _counted(run, name)]
@@ -100,7 +100,7 @@ def _meant(wanted: str, reasons: Sequence[str]) -> set[str]:
 
 def sample_rejects(folder: Folder, counts: Sequence[Count], number: int) -> list[Sample]:
     """At most `number` of the documents that `counts` count, in the order of their ids; the same ones every time."""
-    run = RunFiles(folder)
+    run = last_run(folder)
     wanted = {(count.source, count.stage, count.reason) for count in counts}
     drawn: list[tuple[str, str, PartFile, dict[str, Any]]] = []
     for stage in STAGES:

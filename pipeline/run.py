@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.download import Lock, fetch, publish
-from pipeline.errors import StorageError
+from pipeline.errors import StorageError, TokenmillError
 from pipeline.gates import check_before_going_on
 from pipeline.plan import Plan, make_plan
 from pipeline.progress import Watch
 from pipeline.recipe import Recipe
-from pipeline.runfiles import RUN_FILE
+from pipeline.runfiles import RUN_FILE, STOPPED_FILE
 from pipeline.storage import Folder
 from pipeline.waves import TIMES, Run, StageRun, Workers, run_wave
 
@@ -50,23 +50,36 @@ def fetch_and_plan(recipe: Recipe, options: Options) -> tuple[Lock, Plan]:
 
 
 def run(recipe: Recipe, options: Options, watch: Watch) -> Run:
-    """Run a recipe to packed shards. Raises TokenmillError; what was committed stays, and running again goes on from it."""
+    """Run a recipe to packed shards.
+
+    Raises TokenmillError; what was committed stays, stopped.json says how far it came, and running again goes on from it.
+    """
     start = time.monotonic()
     lock, plan = fetch_and_plan(recipe, options)
     for text in (*(f"missing: {text}" for text in lock.missing), *(f"left out: {text}" for text in plan.left_out)):
         watch.say(text)
     watch.say(f"download: {len(lock.inputs)} input files, {sum(item.file.size for item in lock.inputs) / 1e6:,.1f} MB, locked")
     state = Run(plan, run_folder(recipe, options.out), lock, datetime.now(UTC).isoformat(timespec="seconds"))
+    try:
+        _run_waves(state, options, watch)
+    except TokenmillError as error:
+        state.seconds = time.monotonic() - start
+        state.folder.write_json(STOPPED_FILE, {**run_facts(state, options), "stopped": str(error).partition("\n")[0]})
+        raise
+    state.seconds = time.monotonic() - start
+    state.folder.write_json(RUN_FILE, run_facts(state, options))
+    state.folder.sub(STOPPED_FILE).remove()
+    _link_results(state)
+    return state
+
+
+def _run_waves(state: Run, options: Options, watch: Watch) -> None:
     with Workers(options.workers, options.local) as workers:
-        for wave in plan.waves():
+        for wave in state.plan.waves():
             run_wave(state, wave, workers, watch)
             check_before_going_on(state, wave[0].step.name)
             if wave[0].step.name == "mix":
                 watch.say(_mix_in_words(state))
-    state.seconds = time.monotonic() - start
-    state.folder.write_json(RUN_FILE, run_facts(state, options))
-    _link_results(state)
-    return state
 
 
 def _mix_in_words(state: Run) -> str:
@@ -101,7 +114,7 @@ def run_facts(state: Run, options: Options) -> dict[str, Any]:
         "sources": {s.name: {"share": s.share, "about": s.about, "max_epochs": s.max_epochs} for s in recipe.sources},
         "lock": state.lock.to_json()["inputs"],
         "missing": list(state.lock.missing),
-        "digest": state.digest,
+        "digest": state.digest if "pack" in state.stages else "",
         "started": state.started,
         "seconds": round(state.seconds, 3),
         "workers": options.workers,

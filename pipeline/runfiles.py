@@ -1,4 +1,7 @@
-"""A finished run as its files tell it: run.json lists the stage folders that make it up."""
+"""A run as its files tell it: run.json lists the stage folders that make up the last one that finished.
+
+A run that stopped leaves stopped.json instead, with the stages it came through; the next run that finishes removes it.
+"""
 
 from __future__ import annotations
 
@@ -9,20 +12,25 @@ from pipeline.errors import StorageError
 from pipeline.job import MANIFEST, Committed, PartFile
 from pipeline.storage import Folder
 
-RUN_FILE = "run.json"
+RUN_FILE, STOPPED_FILE = "run.json", "stopped.json"
 #: The stage that leaves an index for later runs to dedupe against.
 INDEX = "index"
 
 
 class RunFiles:
-    """The committed stages of a run, as run.json lists them."""
+    """The committed stages of a run, as run.json (or the file named) lists them."""
 
-    def __init__(self, folder: Folder) -> None:
-        if not folder.exists(RUN_FILE):
-            raise StorageError(f"{folder.url}: no run there (no {RUN_FILE}): run the recipe first, or give --out")
+    def __init__(self, folder: Folder, file: str = RUN_FILE) -> None:
+        if not folder.exists(file):
+            raise StorageError(f"{folder.url}: no run there (no {file}): run the recipe first, or give --out")
         self.folder = folder
-        self.facts: dict[str, Any] = folder.read_json(RUN_FILE)
+        self.facts: dict[str, Any] = folder.read_json(file)
         self._open: dict[str, Committed] = {}
+
+    @property
+    def stopped(self) -> str:
+        """Why the run stopped; empty for one that finished."""
+        return str(self.facts.get("stopped", ""))
 
     def stages(self, name: str | None = None) -> Iterator[Committed]:
         """Committed stages in their order; only those of one step when `name` is given."""
@@ -40,6 +48,11 @@ class RunFiles:
         for stage in self.stages(name):
             for entry in stage.files(kind):
                 yield PartFile(stage.folder, entry)
+
+
+def last_run(folder: Folder) -> RunFiles:
+    """The run that was last at work: one that stopped, where it came after the last that finished."""
+    return RunFiles(folder, STOPPED_FILE if folder.exists(STOPPED_FILE) else RUN_FILE)
 
 
 def index_of(folder: Folder) -> Folder:

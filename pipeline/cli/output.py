@@ -12,6 +12,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from pipeline.runfiles import STOPPED_FILE, last_run
+from pipeline.storage import Folder
+
 #: Width of a table when nothing says how wide the screen is: a pipe must not cut columns.
 PIPE_WIDTH = 200
 
@@ -30,6 +33,12 @@ def print_line(text: str | Text, style: str = "", *, to_stderr: bool = False) ->
 def visible(text: str) -> str:
     """A text without what could command a terminal: control characters, but for tabs and newlines, as U+FFFD."""
     return "".join(char if char in "\t\n" or unicodedata.category(char) != "Cc" else "\ufffd" for char in text)
+
+
+def say_if_stopped(folder: Folder) -> None:
+    """One line beside the output when it is of a run that stopped."""
+    if folder.exists(STOPPED_FILE):
+        print_line(f"of a run that stopped: {last_run(folder).stopped}", "bold yellow", to_stderr=True)
 
 
 def print_json(value: object) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from rich.text import Text
 
 from pipeline.cli.numbers import number_lines
-from pipeline.cli.output import console, print_json, print_table
+from pipeline.cli.output import console, print_json, print_table, say_if_stopped
 from pipeline.errors import TokenmillError
 from pipeline.rejects import Count, Sample, count_rejects, sample_rejects
 from pipeline.storage import Folder
@@ -20,6 +20,7 @@ SAMPLES, SHOWN = 5, 300
 def show_rejects(folder: Folder, source: str | None, stage: str | None, reason: str | None, number: int | None, as_json: bool) -> None:
     """Print counts, or samples where a reason or a number of them is given."""
     counts = count_rejects(folder, source, stage, reason)
+    say_if_stopped(folder)
     if not counts:
         raise TokenmillError(f"{folder.url}: nothing was dropped" + (f" of {source}" if source else "") + (f" by {stage}" if stage else ""))
     if reason is None and number is None:

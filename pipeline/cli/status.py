@@ -7,7 +7,7 @@ from typing import Any
 from pipeline.cli.output import console, print_json, print_table, size
 from pipeline.errors import StorageError
 from pipeline.job import DONE, MANIFEST
-from pipeline.runfiles import RUN_FILE
+from pipeline.runfiles import RUN_FILE, STOPPED_FILE
 from pipeline.storage import Folder
 
 
@@ -16,7 +16,8 @@ def show_status(folder: Folder, as_json: bool) -> None:
     rows = [_row(folder, name) for name in folder.folders() if name[:2].isdigit()]
     if not rows:
         raise StorageError(f"{folder.url}: nothing there yet: run the recipe first, or give --out")
-    used = {stage["folder"] for stage in folder.read_json(RUN_FILE)["stages"]} if folder.exists(RUN_FILE) else set()
+    known = [folder.read_json(file) for file in (RUN_FILE, STOPPED_FILE) if folder.exists(file)]
+    used = {stage["folder"] for facts in known for stage in facts["stages"]}
     for row in rows:
         row["used"] = row["folder"] in used
     if as_json:
