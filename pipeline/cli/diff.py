@@ -10,7 +10,7 @@ from pipeline.shards.read import Dataset
 
 
 def show_differences(left: Dataset, right: Dataset, as_json: bool) -> bool:
-    """Print what differs; true when nothing does. Equal digests mean equal bytes: then no document is looked at."""
+    """Print what differs; true when nothing does. Equal digests mean equal bytes, as far as each manifest is right."""
     facts = compare.facts(left, right)
     same = left.manifest.digest == right.manifest.digest
     documents = [] if same else compare.documents(left, right)
@@ -21,7 +21,7 @@ def show_differences(left: Dataset, right: Dataset, as_json: bool) -> bool:
     print_line(f"left   {left.folder.url}")
     print_line(f"right  {right.folder.url}")
     if same:
-        print_line(f"the same bytes: digest {left.manifest.digest}")
+        print_line(f"the same bytes, by their manifests: digest {left.manifest.digest}; `tokenmill verify` reads them")
         return True
     print_table("what differs", ("", "left", "right"), [(fact.name, fact.left, fact.right) for fact in facts if not fact.same])
     columns = ("source", "only left", "only right", "in both", "with other tokens")

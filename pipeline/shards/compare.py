@@ -84,7 +84,7 @@ def _tokens(dataset: Dataset, prefix: str) -> pa.Table:
     schema = pa.schema([DOCS.field(name) for name in ("source", "id", "tokens")])
     tables = [schema.empty_table()]
     for shard in dataset.shards:
-        table = shard.docs.select(schema.names)
+        table = shard.folder.table(shard.facts.docs.file, schema.names)
         tables.append(table.filter(pc.starts_with(table["id"], prefix)))
     return pa.concat_tables(tables).group_by(["source", "id"]).aggregate([("tokens", "sum")])
 

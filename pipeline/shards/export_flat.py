@@ -18,7 +18,7 @@ import numpy as np
 from pipeline.errors import ShardError
 from pipeline.registry import export
 from pipeline.shards.layout import Manifest
-from pipeline.shards.read import open_dataset
+from pipeline.shards.read import open_intact
 from pipeline.shards.unpack import Lengths, documents
 from pipeline.storage import Folder
 
@@ -36,7 +36,7 @@ def export_flat(
     Trainers that cut such files into rows find documents by the index, or by the EOS that ends each. ShardError when ids
     or their number don't fit the layout.
     """
-    opened = open_dataset(dataset)
+    opened = open_intact(dataset)
     head, suffix, describe = LAYOUTS[layout]
     dtype = np.dtype(opened.manifest.dtype).newbyteorder("<")
     lengths = [np.zeros(0, np.int64)]

@@ -15,7 +15,7 @@ import numpy as np
 
 from pipeline.errors import ShardError
 from pipeline.registry import export
-from pipeline.shards.read import ShardReader, open_dataset
+from pipeline.shards.read import ShardReader, open_intact
 from pipeline.storage import Folder
 
 #: Offsets have 32 bits.
@@ -30,7 +30,7 @@ def export_mds(dataset: Folder, target: Folder) -> None:
 
     The rows stay packed; `seq_lengths` says where documents begin. ShardError for a shard of 4 GiB or more.
     """
-    opened = open_dataset(dataset)
+    opened = open_intact(dataset)
     seq_len, dtype = opened.manifest.seq_len, np.dtype(opened.manifest.dtype)
     columns = {
         "column_encodings": [f"ndarray:{dtype.name}:{seq_len}", "ndarray:int32"],

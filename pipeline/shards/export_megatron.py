@@ -14,7 +14,7 @@ import numpy as np
 
 from pipeline.errors import ShardError
 from pipeline.registry import export
-from pipeline.shards.read import open_dataset
+from pipeline.shards.read import open_intact
 from pipeline.shards.unpack import Lengths, documents
 from pipeline.storage import Folder
 
@@ -29,7 +29,7 @@ def export_megatron(dataset: Folder, target: Folder, *, prefix: str = "tokens") 
 
     A document used in several epochs is written as often (see `unpack.documents`).
     """
-    opened = open_dataset(dataset)
+    opened = open_intact(dataset)
     code, dtype = CODES[opened.manifest.dtype]
     lengths = [np.zeros(0, np.int64)]
     with target.create(f"{prefix}.bin") as file:

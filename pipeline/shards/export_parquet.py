@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 
 from pipeline.registry import export
 from pipeline.shards.layout import row_schema
-from pipeline.shards.read import Dataset, ShardReader, open_dataset
+from pipeline.shards.read import Dataset, ShardReader, open_intact
 from pipeline.storage import Folder
 
 #: Rows of a Parquet row group: some megabytes of ids, so that a reader fetches little to see a few rows.
@@ -24,7 +24,7 @@ def export_parquet(dataset: Folder, target: Folder, *, labels: bool = False) -> 
     `labels`: add a column `labels` (int32), the ids with -100 where a token is no target: padding, and the first token of
     each piece. For trainers that want it ready-made; others shift and mask by `seq_lengths`.
     """
-    opened = open_dataset(dataset)
+    opened = open_intact(dataset)
     schema = _schema(opened, labels)
     for shard in opened.shards:
         name = f"{opened.manifest.split}-{shard.number:05d}-of-{len(opened.shards):05d}.parquet"

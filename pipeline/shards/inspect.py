@@ -178,6 +178,7 @@ def _sums_of_windows(counts: Ints, size: int) -> Ints:
 
 def source_tokens(shard: ShardReader, names: Sequence[str]) -> Ints:
     """Tokens of each source in each row: rows x sources."""
+    shard.check()
     codes = pc.index_in(shard.docs.column("source"), pa.array(names, pa.string())).to_numpy()
     cells = shard.piece_rows * len(names) + codes[shard.array("doc_index")]
     counts = np.bincount(cells.astype(np.int64), shard.array("seq_lengths"), shard.facts.rows * len(names))

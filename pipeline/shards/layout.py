@@ -9,11 +9,13 @@ mask because every token is a target, except the first of each piece, which no t
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import Any
 
 import pyarrow as pa
+from pydantic import TypeAdapter, ValidationError
 
 from pipeline.errors import ShardError
 from pipeline.job import MANIFEST
@@ -22,6 +24,14 @@ from pipeline.storage import Folder
 FORMAT = "tokenmill-packed"
 VERSION = 1
 SPLITS = ("train", "validation")
+#: What `datasets.load_from_disk` needs beside the splits.
+SPLIT_LIST = "dataset_dict.json"
+#: NumPy's types of the arrays that a shard's file holds: ids by the manifest's `dtype`, and one value per piece.
+ID_TYPES = {"uint16": "<u2", "uint32": "<u4"}
+PIECE_TYPES = {"seq_lengths": "<i4", "doc_index": "<i8", "doc_offset": "<i4"}
+#: What readers look up in the manifest's `packing` and in each of its `sources`.
+PACKING_KEYS = frozenset({"pieces", "documents", "documents_split", "fill"})
+SOURCE_KEYS = frozenset({"source", "share", "quota"})
 
 #: One document in a shard. `n_tokens` is the length of the whole document; of these the shard holds `tokens`, from
 #: number `first_token` on. A document used in several epochs has a row for each.
@@ -141,23 +151,67 @@ class Manifest:
         return {"format": FORMAT, "version": VERSION, **asdict(self)}
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Manifest:
-        """Raises ShardError on another format or version."""
-        if data.get("format") != FORMAT or data.get("version") != VERSION:
-            raise ShardError(f"not a packed dataset of version {VERSION}: format {data.get('format')!r}, version {data.get('version')!r}")
-        fields = {name: data[name] for name in cls.__dataclass_fields__}
-        shards = [Shard.from_json(shard) for shard in data["shards"]]
-        return cls(**{**fields, "tokenizer": Tokenizer(**data["tokenizer"]), "shards": shards})
+    def from_json(cls, data: Any) -> Manifest:
+        """Raises ShardError on another format or version, and on a value that is missing or of another kind."""
+        found = (data.get("format"), data.get("version")) if isinstance(data, Mapping) else (None, None)
+        if found != (FORMAT, VERSION):
+            raise ShardError(f"not a packed dataset of version {VERSION}: format {found[0]!r}, version {found[1]!r}")
+        try:
+            return _form().validate_python(data)
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise ShardError(f"{'.'.join(map(str, first['loc']))}: {first['msg']} (got {first['input']!r:.60})") from error
+
+
+@lru_cache(maxsize=1)
+def _form() -> TypeAdapter[Manifest]:
+    return TypeAdapter(Manifest)
 
 
 def read_manifest(folder: Folder) -> Manifest:
-    """The manifest of a dataset's folder; ShardError says when there is none, or one of something else."""
+    """The manifest of a dataset's folder; ShardError when there is none, one of something else, or one that contradicts itself."""
     if not folder.exists(MANIFEST):
         raise ShardError(f"{folder.url} holds no packed dataset: there is no {MANIFEST}")
     try:
-        return Manifest.from_json(folder.read_json(MANIFEST))
-    except (ShardError, KeyError, TypeError) as error:
+        manifest = Manifest.from_json(folder.read_json(MANIFEST))
+    except ShardError as error:
         raise ShardError(f"{folder.path(MANIFEST)}: {error}") from error
+    for contradiction in contradictions(manifest):
+        raise ShardError(f"{folder.path(MANIFEST)} was changed or damaged: {contradiction}; copy the dataset again or run its pack stage")
+    return manifest
+
+
+def contradictions(manifest: Manifest) -> Iterator[str]:
+    """What no dataset can be, whatever its files hold: readers rely on the opposite."""
+    if manifest.seq_len < 1 or manifest.dtype not in ID_TYPES:
+        yield f"rows of {manifest.seq_len} {manifest.dtype}"
+        return
+    if lacking := PACKING_KEYS - manifest.packing.keys():
+        yield f"`packing` lacks {', '.join(sorted(lacking))}"
+    for stream in manifest.sources:
+        if lacking := SOURCE_KEYS - stream.keys():
+            yield f"one of `sources` lacks {', '.join(sorted(lacking))}"
+    named = {stream.get("source") for stream in manifest.sources}
+    for shard in manifest.shards:
+        if "/" in shard.file + shard.docs.file:
+            yield f"{shard.file} and {shard.docs.file} are not both in its folder"
+        if unknown := shard.sources.keys() - named:
+            yield f"{shard.file} has tokens of {', '.join(sorted(unknown))}, which is none of `sources`"
+        yield from (f"{shard.file}: {problem}" for problem in _misplaced(shard, manifest))
+
+
+def _misplaced(shard: Shard, manifest: Manifest) -> Iterator[str]:
+    """Arrays that are of another type or length than the shard's numbers ask for, or reach beyond its file."""
+    due = {"input_ids": (ID_TYPES[manifest.dtype], shard.rows * manifest.seq_len)}
+    due |= {name: (type_, shard.pieces) for name, type_ in PIECE_TYPES.items()}
+    if shard.rows:
+        due |= {f"{name}.offsets": ("<i4", shard.rows + 1) for name in PIECE_TYPES}
+    for name, (type_, count) in due.items():
+        place = shard.buffers.get(name)
+        if place is None or (place.dtype, place.count) != (type_, count):
+            yield f"{name} is not said to be {count:,} values of type {type_}"
+        elif not 0 <= place.offset <= shard.bytes - count * int(type_[-1]):
+            yield f"{name} would begin at byte {place.offset:,} of {shard.bytes:,}"
 
 
 def dataset_digest(sha256s: Sequence[str]) -> str:

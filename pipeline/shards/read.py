@@ -12,8 +12,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from pipeline.errors import ShardError, StorageError
-from pipeline.shards.layout import Manifest, Shard, read_manifest
-from pipeline.storage import Folder
+from pipeline.shards.layout import DOCS, Manifest, Shard, read_manifest
+from pipeline.storage import Folder, measured
 
 Ints = npt.NDArray[np.integer]
 
@@ -96,10 +96,46 @@ class ShardReader:
         before = np.cumsum(lengths) - lengths
         return before - np.take(before, self.row_starts[self.piece_rows])
 
+    def damage(self) -> Iterator[str]:
+        """What is wrong with its two files: hashed, so all of their bytes are read."""
+        for name, sha256 in ((self.facts.file, self.facts.sha256), (self.facts.docs.file, self.facts.docs.sha256)):
+            try:
+                with self.folder.open(name) as file:
+                    _, found = measured(file)
+            except StorageError as error:
+                yield str(error)
+                continue
+            if found != sha256:
+                yield f"{self.folder.path(name)}: damaged: its SHA-256 is {found[:16]}…, the manifest says {sha256[:16]}…"
+
+    def disorder(self) -> Iterator[str]:
+        """What no rows can be: how these are made of pieces, and of which documents. The tokens are not read."""
+        starts, lengths, index = self.row_starts, self.array("seq_lengths"), self.array("doc_index")
+        if starts[0] or starts[-1] != len(lengths) or np.diff(starts).min(initial=0) < 0:
+            yield f"its rows don't share out its {len(lengths):,} pieces"
+            return
+        filled = np.bincount(self.piece_rows, lengths, self.facts.rows)
+        if lengths.min(initial=1) < 1:
+            yield "a piece has no tokens"
+        if filled.max(initial=0) > self.seq_len:
+            yield f"row {int(filled.argmax())}: its pieces add up to {int(filled.max()):,} tokens, a row has {self.seq_len:,}"
+        if index.min(initial=0) < 0 or index.max(initial=-1) >= self.facts.docs.rows:
+            yield f"its pieces name other documents than the {self.facts.docs.rows:,} of {self.facts.docs.file}"
+
+    def check(self) -> None:
+        """Raise ShardError for rows that can't be, before they are relied on. Damaged tokens pass: only `damage` finds these."""
+        if self._first_disorder:
+            raise ShardError(f"{self.folder.path(self.facts.file)} is damaged: {self._first_disorder}; copy it again or pack again")
+
+    @cached_property
+    def _first_disorder(self) -> str:
+        return next(self.disorder(), "")
+
     def row(self, number: int) -> Row:
-        """One row; ShardError when there is none of that number."""
+        """One row; ShardError when there is none of that number, or when the shard's rows can't be what they are."""
         if not 0 <= number < self.facts.rows:
             raise ShardError(f"{self.facts.file} has no row {number}: it has {self.facts.rows:,}, numbered from 0")
+        self.check()
         pieces = slice(*self.row_starts[number : number + 2])
         columns = (self.array(name)[pieces] for name in ("seq_lengths", "doc_index", "doc_offset"))
         return Row(self.number, number, self.input_ids[number], *columns)
@@ -109,8 +145,14 @@ class ShardReader:
 
     @cached_property
     def docs(self) -> pa.Table:
-        """The documents in this shard (layout.DOCS)."""
-        return self.folder.table(self.facts.docs.file)
+        """The documents in this shard (layout.DOCS); ShardError when the file is of another shard, or no such file."""
+        found = self.folder.table(self.facts.docs.file)
+        if found.schema.names != DOCS.names or found.num_rows != self.facts.docs.rows:
+            raise ShardError(
+                f"{self.folder.path(self.facts.docs.file)} is damaged: {found.num_rows:,} rows of {', '.join(found.schema.names)};"
+                f" its manifest says {self.facts.docs.rows:,} of {', '.join(DOCS.names)}; copy it again or pack again"
+            )
+        return found
 
     def origin(self, doc_index: int) -> Origin:
         """The document of a number; ShardError when there is none."""
@@ -144,6 +186,14 @@ class Dataset:
 def open_dataset(folder: Folder) -> Dataset:
     """Open the folder of a split (`.../train`); ShardError says what is wrong with it. Nothing but its manifest is read."""
     return Dataset(folder, read_manifest(folder))
+
+
+def open_intact(folder: Folder) -> Dataset:
+    """Open a split whose shards others will be trained on: every file is hashed first. ShardError names those that are damaged."""
+    dataset = open_dataset(folder)
+    if found := [problem for shard in dataset.shards for problem in (*shard.damage(), *shard.disorder())]:
+        raise ShardError("nothing is made of damaged shards: " + "\n".join(found) + "\ncopy these files again, or run the pack stage again")
+    return dataset
 
 
 def _mapped(folder: Folder, name: str) -> npt.NDArray[np.uint8]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -12,7 +14,7 @@ import pyarrow as pa
 
 from pipeline.errors import ShardError
 from pipeline.shards.read import Dataset, Ints
-from pipeline.storage import Folder, sha256_of
+from pipeline.storage import Folder
 from tokenizer.vocabulary import FILE, Vocabulary
 
 
@@ -46,12 +48,23 @@ class Speller:
         return self.spell(ids).data.decode(errors="replace")
 
 
+def beside(dataset: Dataset) -> Folder:
+    """The folder that a dataset's splits lie in, and their tokenizer beside them."""
+    if dataset.folder.is_local:
+        return Folder(os.path.dirname(dataset.folder.path("").rstrip("/")))
+    return Folder(dataset.folder.url.rstrip("/").rpartition("/")[0])
+
+
 def speller_of(dataset: Dataset) -> Speller:
     """The speller of the tokenizer beside a dataset's splits; ShardError when it is missing or another one."""
-    folder = Folder(dataset.folder.url.rstrip("/").rpartition("/")[0] or ".")
+    folder = beside(dataset)
     path = folder.path(FILE)
     if not folder.exists(FILE):
-        raise ShardError(f"{path} is missing: put the tokenizer of the dataset there to see its text")
-    if sha256_of(path) != dataset.manifest.tokenizer.sha256:
-        raise ShardError(f"{path} is not the tokenizer that {dataset.folder.url} was made with: its SHA-256 differs from the manifest's")
-    return Speller(Vocabulary.parse(folder.read(FILE), path))
+        raise ShardError(f"{path} is missing: put the tokenizer of {dataset.folder.url} there")
+    content, due = folder.read(FILE), dataset.manifest.tokenizer.sha256
+    if (found := hashlib.sha256(content).hexdigest()) != due:
+        raise ShardError(
+            f"{path} is not the tokenizer that {dataset.folder.url} was made with: its SHA-256 is {found[:16]}…,"
+            f" the manifest says {due[:16]}…; put that one there"
+        )
+    return Speller(Vocabulary.parse(content, path))

@@ -10,10 +10,12 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.errors import ShardError, StorageError
-from pipeline.shards.layout import Manifest, dataset_digest
+from pipeline.shards.layout import SPLIT_LIST, Manifest, dataset_digest
 from pipeline.shards.read import Dataset, ShardReader, open_dataset
+from pipeline.shards.text import beside, speller_of
 from pipeline.shards.write import buffers_of
-from pipeline.storage import Folder, measured
+from pipeline.storage import Folder
+from tokenizer.vocabulary import FILE
 
 
 @dataclass(frozen=True)
@@ -32,10 +34,13 @@ class Verification:
 
 
 def verify(folder: Folder) -> Verification:
-    """Check a dataset's folder from its bytes alone; raises ShardError only when there is no manifest to check against."""
+    """Check a dataset's folder from its bytes alone; raises ShardError only when there is no manifest to check against, or one that
+
+    contradicts itself.
+    """
     dataset = open_dataset(folder)
     manifest = dataset.manifest
-    problems = [*_whole(manifest), *(problem for shard in dataset.shards for problem in _shard(dataset, shard))]
+    problems = [*_whole(manifest), *_tokenizer(dataset), *(problem for shard in dataset.shards for problem in _shard(dataset, shard))]
     return Verification(len(manifest.shards), manifest.rows, manifest.tokens, manifest.digest, tuple(problems))
 
 
@@ -51,29 +56,27 @@ def _whole(manifest: Manifest) -> Iterator[str]:
             yield f"manifest.json: {sums[stream['source']]:,} tokens of {stream['source']}, its quota is {stream['quota']:,}"
 
 
+def _tokenizer(dataset: Dataset) -> Iterator[str]:
+    """The tokenizer beside the splits is the manifest's; a split that was taken elsewhere on its own may be without."""
+    if any(beside(dataset).exists(name) for name in (FILE, SPLIT_LIST)):
+        try:
+            speller_of(dataset)
+        except (ShardError, StorageError) as error:
+            yield str(error)
+
+
 def _shard(dataset: Dataset, shard: ShardReader) -> Iterator[str]:
     """A shard whose bytes are not those that were written is not looked into."""
-    damage = [*_damage(shard, shard.facts.file, shard.facts.sha256), *_damage(shard, shard.facts.docs.file, shard.facts.docs.sha256)]
+    damage = list(shard.damage())
     if damage:
         yield from damage
         return
     name = shard.facts.file
     try:
-        for problem in (*_layout(shard), *_rows(shard, dataset.manifest.tokenizer.vocab_size), *_documents(shard)):
+        for problem in (*_layout(shard), *shard.disorder(), *_rows(shard, dataset.manifest.tokenizer.vocab_size), *_documents(shard)):
             yield f"{name}: {problem}"
     except (ShardError, StorageError, pa.ArrowInvalid) as error:
         yield f"{name}: {error}"
-
-
-def _damage(shard: ShardReader, name: str, sha256: str) -> Iterator[str]:
-    try:
-        with shard.folder.open(name) as file:
-            _, found = measured(file)
-    except StorageError as error:
-        yield str(error)
-        return
-    if found != sha256:
-        yield f"{shard.folder.path(name)}: damaged: its SHA-256 is {found[:16]}…, the manifest says {sha256[:16]}…"
 
 
 def _layout(shard: ShardReader) -> Iterator[str]:
@@ -84,15 +87,9 @@ def _layout(shard: ShardReader) -> Iterator[str]:
 
 
 def _rows(shard: ShardReader, vocab_size: int) -> Iterator[str]:
-    lengths = shard.array("seq_lengths")
-    facts = shard.facts
-    filled = np.bincount(shard.piece_rows, lengths, facts.rows)
-    if len(shard.input_ids) != facts.rows or len(lengths) != facts.pieces or int(lengths.sum()) != facts.tokens:
-        yield f"{len(shard.input_ids):,} rows, {len(lengths):,} pieces, {int(lengths.sum()):,} tokens; the manifest has other numbers"
-    if len(lengths) and lengths.min() < 1:
-        yield "a piece has no tokens"
-    if len(filled) and filled.max() > shard.seq_len:
-        yield f"row {int(filled.argmax())}: its pieces add up to {int(filled.max()):,} tokens, a row has {shard.seq_len:,}"
+    found, facts = int(shard.array("seq_lengths").sum()), shard.facts
+    if found != facts.tokens:
+        yield f"{found:,} tokens; the manifest has other numbers"
     if facts.rows and shard.input_ids.max() >= vocab_size:
         yield f"id {int(shard.input_ids.max())} is beyond the tokenizer's {vocab_size}"
 

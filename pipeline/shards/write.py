@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from pipeline.job import MANIFEST
-from pipeline.shards.layout import Buffer, Manifest, row_schema
+from pipeline.shards.layout import SPLIT_LIST, Buffer, Manifest, row_schema
 from pipeline.storage import Folder
 from pipeline.writing import FileEntry
 
@@ -61,7 +61,7 @@ def write_dataset_files(folder: Folder, manifest: Manifest) -> list[FileEntry]:
 
 def write_split_list(folder: Folder, splits: Sequence[str]) -> FileEntry:
     """What `datasets.load_from_disk` needs to open the folder above as a dict of splits."""
-    return folder.write("dataset_dict.json", json.dumps({"splits": list(splits)}).encode())
+    return folder.write(SPLIT_LIST, json.dumps({"splits": list(splits)}).encode())
 
 
 def _state(manifest: Manifest) -> dict[str, Any]:

@@ -14,8 +14,10 @@ import pytest
 from packing_kit import Line, ids_of
 
 from pipeline.errors import ShardError
+from pipeline.shards.inspect import shares
 from pipeline.shards.layout import Manifest, dataset_digest, token_dtype
 from pipeline.shards.read import Dataset, open_dataset
+from pipeline.shards.text import speller_of
 from pipeline.storage import Folder
 from trainer import shards as trainer_shards
 
@@ -87,6 +89,46 @@ def test_remote_datasets_are_read_too(line: Line, dataset: Dataset) -> None:
         memory.pipe(f"/packed/train/{name}", line.train.read(name))
     remote = open_dataset(Folder("memory://packed/train"))
     assert all(np.array_equal(a.input_ids, b.input_ids) for a, b in zip(remote.rows(), dataset.rows(), strict=True))
+
+
+def test_the_tokenizer_of_a_remote_dataset_is_found(line: Line) -> None:
+    memory = fsspec.filesystem("memory")
+    for name in ("tokenizer.json", "train/manifest.json"):
+        memory.pipe(f"/spelled/{name}", line.out.sub("pack").read(name))
+    assert speller_of(open_dataset(Folder("memory://spelled/train"))).text(np.array([5, 6])) == "w5w6"
+
+
+@pytest.mark.parametrize(
+    ("array", "values", "message"),
+    [
+        ("seq_lengths", [-1], "a piece has no tokens"),
+        ("seq_lengths", [1 << 30], "its pieces add up to"),
+        ("seq_lengths.offsets", [0, 1 << 30], "rows don't share out"),
+        ("seq_lengths.offsets", [1], "rows don't share out"),
+        ("doc_index", [-1], "name other documents"),
+        ("doc_index", [1 << 40], "name other documents"),
+    ],
+)
+def test_rows_that_can_not_be_are_not_shown(line: Line, tmp_path: Path, array: str, values: list[int], message: str) -> None:
+    """Looking into shards hashes nothing: what it relies on is checked."""
+    copy = open_dataset(Folder(str(shutil.copytree(line.train.path(""), tmp_path / "train"))))
+    shard = copy.shard(0)
+    place, data = shard.facts.buffers[array], bytearray(copy.folder.read(shard.facts.file))
+    written = np.array(values, place.dtype).tobytes()
+    data[place.offset : place.offset + len(written)] = written
+    copy.folder.write(shard.facts.file, bytes(data))
+    for look in (lambda: shard.row(3), lambda: shares(copy)):
+        with pytest.raises(ShardError, match=f"{shard.facts.file} is damaged: .*{message}"):
+            look()
+
+
+def test_documents_of_another_shard_are_not_taken_for_its_own(line: Line, tmp_path: Path) -> None:
+    copy = open_dataset(Folder(str(shutil.copytree(line.train.path(""), tmp_path / "train"))))
+    one, other = (shard.facts.docs for shard in copy.shards[:2])
+    assert one.rows != other.rows
+    copy.folder.write(one.file, copy.folder.read(other.file))
+    with pytest.raises(ShardError, match=rf"{one.file} is damaged: {other.rows} rows .* its manifest says {one.rows}"):
+        copy.shard(0).origin(0)
 
 
 @pytest.mark.parametrize(

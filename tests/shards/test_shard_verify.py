@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from packing_kit import Line
 
+from pipeline.errors import ShardError
 from pipeline.shards.layout import dataset_digest
 from pipeline.shards.read import Dataset, open_dataset
 from pipeline.shards.verify import verify
@@ -87,6 +88,10 @@ def shift(data: np.ndarray) -> None:
     data[-1] += 1
 
 
+def negate(data: np.ndarray) -> None:
+    data[0] = -1
+
+
 def rename(data: np.ndarray) -> None:
     data[:] = 0
 
@@ -100,6 +105,9 @@ def rename(data: np.ndarray) -> None:
         ("seq_lengths", nothing, "a piece has no tokens"),
         ("doc_offset", shift, "are not its tokens"),
         ("doc_index", rename, "name other documents"),
+        ("doc_index", negate, "name other documents"),
+        ("seq_lengths.offsets", lengthen, "rows don't share out"),
+        ("seq_lengths.offsets", shift, "rows don't share out"),
     ],
 )
 def test_shards_that_were_rewritten_with_new_hashes_are_still_counted_again(
@@ -125,3 +133,56 @@ def test_a_manifest_that_says_something_else_is_found_out(copy: Folder, change: 
     change(manifest)
     copy.write("manifest.json", json.dumps(manifest).encode())
     assert any(message in problem for problem in verify(copy).problems)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda m: m.update(seq_len=0), "rows of 0"),
+        (lambda m: m.update(seq_len="x"), "seq_len: .* \\(got 'x'\\)"),
+        (lambda m: m.update(seq_len=100), "input_ids is not said to be"),
+        (lambda m: m.update(dtype="int8"), "int8"),
+        (lambda m: m.update(shards=None), "shards: "),
+        (lambda m: m.update(packing={}), "`packing` lacks documents"),
+        (lambda m: m.update(sources=[1]), "sources.0: "),
+        (lambda m: m["sources"][0].pop("quota"), "lacks quota"),
+        (lambda m: m["sources"].pop(0), "none of `sources`"),
+        (lambda m: m["shards"][1].update(sha256=None), "shards.1.sha256: "),
+        (lambda m: m["shards"][1].update(rows=999), "input_ids is not said to be"),
+        (lambda m: m["shards"][1].update(file="../../elsewhere.arrow"), "not both in its folder"),
+        (lambda m: m["shards"][1]["buffers"].pop("doc_index"), "doc_index is not said to be"),
+        (lambda m: m["shards"][1]["buffers"]["doc_index"].update(dtype="zzz"), "doc_index is not said to be"),
+        (lambda m: m["shards"][1]["buffers"]["doc_index"].update(offset=-8), "doc_index would begin at byte -8"),
+        (lambda m: m["shards"][1]["buffers"]["doc_index"].update(offset=10**9), "doc_index would begin at byte 1,000,000,000"),
+    ],
+)
+def test_a_manifest_of_what_can_not_be_is_refused(copy: Folder, change: Callable[[dict[str, Any]], None], message: str) -> None:
+    manifest = copy.read_json("manifest.json")
+    change(manifest)
+    copy.write("manifest.json", json.dumps(manifest).encode())
+    with pytest.raises(ShardError, match=rf"{copy.path('manifest.json')}.*{message}"):
+        verify(copy)
+
+
+@pytest.mark.parametrize("content", ["[]", "null", '"x"', "{}"])
+def test_a_file_of_something_else_is_no_manifest(copy: Folder, content: str) -> None:
+    copy.write("manifest.json", content.encode())
+    with pytest.raises(ShardError, match="not a packed dataset of version 1"):
+        verify(copy)
+
+
+def test_the_tokenizer_beside_the_splits_is_that_of_the_manifest(line: Line, tmp_path: Path) -> None:
+    whole = Folder(str(shutil.copytree(line.out.path("pack"), tmp_path / "whole")))
+    assert verify(whole.sub("train")).sound
+    right = whole.read("tokenizer.json")
+    whole.write("tokenizer.json", right + b" ")
+    assert [whole.path("tokenizer.json") in problem for problem in verify(whole.sub("train")).problems] == [True]
+    whole.write("tokenizer.json", right)
+    manifest = whole.read_json("train/manifest.json")
+    manifest["tokenizer"]["sha256"] = "0" * 64
+    whole.write("train/manifest.json", json.dumps(manifest).encode())
+    assert ["the manifest says 0000" in problem for problem in verify(whole.sub("train")).problems] == [True]
+    Path(whole.path("tokenizer.json")).unlink()
+    assert ["is missing" in problem for problem in verify(whole.sub("validation")).problems] == [True]
+    Path(whole.path("dataset_dict.json")).unlink()
+    assert verify(whole.sub("validation")).sound
