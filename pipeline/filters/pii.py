@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal, get_args
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline import registry
 from pipeline.contracts import Verdicts
@@ -28,6 +30,9 @@ PLACEHOLDERS = {
     "private_key": "|||PRIVATE_KEY|||",
 }
 
+#: What is looked for in URLs: hosts are IP addresses there, and paths hold numbers of all kinds.
+IN_URLS = ("email", "api_key")
+
 #: A placeholder begins and ends in one of these, which no pattern has and every pattern may stand beside.
 BORDERS = "|<>[]{}"
 
@@ -43,7 +48,7 @@ def _mistakes(args: Mapping[str, Any]) -> list[str]:
     return found
 
 
-@registry.filter("pii", check=_mistakes)
+@registry.filter("pii", version=2, check=_mistakes)
 def pii(
     docs: pa.RecordBatch,
     *,
@@ -71,7 +76,9 @@ def pii(
     Signals: `spans`, and the number of each kind. The evidence of what is dropped here is cut from the edited text. But steps
     before this one see the text as it was and so does their evidence: put `pii` first where rejects are shown. The
     texts that extraction stored, and `tokenmill explain`, which shows their beginnings, hold it all: remove a run's folders
-    extract-* when the run is done. URLs and other columns aren't searched.
+    extract-* when the run is done. E-mail addresses and keys in URLs are replaced too, and not
+    counted; six digits of the whole URL's hash stand behind, so that different pages keep different URLs. Other columns
+    aren't searched.
     """
     put = {**PLACEHOLDERS, **{str(kind): text for kind, text in (placeholders or {}).items()}}
     if mistakes := _mistakes({"placeholders": placeholders}):
@@ -84,7 +91,21 @@ def pii(
     rules = Rules("pii", docs.num_rows, {"spans": counts.sum(axis=1), **{kind: counts[:, at] for kind, at in chosen.items()}})
     rules.at_most("many_spans", "spans", max_spans)
     edited = large_strings(*kernel.replace(column, spans, [put[kind] for kind in kernel.KINDS]))
-    return replace(rules.verdicts(), text=edited, evidence=edited, edits=_made(counts[rules.kept], chosen))
+    facts = {"url": _clean_urls(docs.column("url"), kinds, put)}
+    return replace(rules.verdicts(), text=edited, evidence=edited, edits=_made(counts[rules.kept], chosen), facts=facts)
+
+
+def _clean_urls(urls: pa.Array, kinds: Sequence[Kind], put: Mapping[str, str]) -> pa.Array:
+    """The URLs that hold personal data without it, null for all others."""
+    column = texts(pc.replace_substring(urls, "%40", "@"))
+    spans = kernel.find(column, [kind for kind in kinds if kind in IN_URLS])
+    cleaned = large_strings(*kernel.replace(column, spans, [put[kind] for kind in kernel.KINDS])).cast(pa.string())
+    rows = np.unique(spans.rows)
+    out: list[str | None] = [None] * len(urls)
+    for row in rows.tolist():  # few: hardly any URL holds some
+        digest = hashlib.sha256(urls[row].as_py().encode()).hexdigest()[:6]
+        out[row] = f"{cleaned[row].as_py()}|||{digest}|||"
+    return pa.array(out, pa.string())
 
 
 def _made(counts: Ints, chosen: Mapping[str, int]) -> dict[str, int]:

@@ -195,7 +195,7 @@ def _rejects(label: str, batch: pa.RecordBatch, reasons: pa.Array, verdicts: Ver
     columns = {
         "id": dropped.column("id"),
         "source": dropped.column("source"),
-        "url": dropped.column("url"),
+        "url": _edited(batch, replace(verdicts, text=None)).filter(drop).column("url"),
         "step": pa.array([label] * dropped.num_rows, pa.string()),
         "reason": reasons.drop_null(),
         "signals": pa.array([json.dumps(row, sort_keys=True, ensure_ascii=False, allow_nan=False) for row in measured], pa.string()),

@@ -261,3 +261,36 @@ def test_rejects_show_nothing_that_was_replaced(tmp_path: Path) -> None:
     assert rejects[1]["excerpt"] == "Only |||EMAIL_ADDRESS||| knows."
     assert json.loads(rejects[0]["signals"])["pii.email"] == 7
     assert "@" not in json.dumps(rejects)
+
+
+def with_url(url: str | None, text: str = "plain") -> Verdicts:
+    return pii(pa.RecordBatch.from_pylist([{"id": "0", "text": text, "source": "web", "url": url}], schema=DOC))
+
+
+@pytest.mark.parametrize("address", ["jane@mail.org", "jane%40mail.org"])
+def test_an_address_in_a_url_is_replaced_and_pages_stay_apart(address: str) -> None:
+    found = [with_url(f"https://a.org/p?mail={address}&page={page}").facts["url"][0].as_py() for page in (1, 2)]
+    assert all(url.startswith("https://a.org/p?mail=|||EMAIL_ADDRESS|||&page=") for url in found)
+    other = with_url("https://a.org/p?mail=john@mail.org&page=1").facts["url"][0].as_py()
+    assert len({*found, other}) == 3
+    assert other.rpartition("|||")[0][:-6] == found[0].rpartition("|||")[0][:-6]
+
+
+@pytest.mark.parametrize("url", [None, "", "https://a.org/415-555-2671", "http://93.184.216.34/x", "https://a.org/user@2x.png"])
+def test_other_urls_stay_as_they_are(url: str | None) -> None:
+    assert with_url(url).facts["url"].to_pylist() == [None]
+
+
+def test_a_dropped_pages_url_holds_none_either(tmp_path: Path) -> None:
+    url = "https://a.org/?key=AKIAQWERTYUIOPASDFGH&mail=jane@mail.org"
+    text = " ".join(f"writer{n}@mail.org" for n in range(9))
+    folder = Folder(str(tmp_path)).sub("extract")
+    with folder.parquet("web-00000.docs.parquet", DOC) as sink:
+        sink.write(pa.RecordBatch.from_pylist([{"id": document_id("web", "x"), "text": text, "source": "web", "url": url}], schema=DOC))
+    docs = Committed(
+        folder, {"stage": "extract", "fingerprint": "x", "tasks": [TaskResult("web-00000", (sink.entry(),), Report()).to_json()]}
+    )
+    done = LocalStage(Folder(str(tmp_path / "out"))).run("filter", {"extract": docs}, steps=[{"name": "pii", "args": {}}])
+    (reject,) = done.folder.table("web-00000.rejects.parquet").to_pylist()
+    assert "jane" not in reject["url"]
+    assert "QWERTY" not in reject["url"]
