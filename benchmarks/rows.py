@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from benchmarks.documents import CORPUS
@@ -34,6 +35,8 @@ class Row:
 
 _C4_AS_OURS = {"min_num_sentences": 3, "min_words_per_line": 5, "filter_no_terminal_punct": False}  # its defaults are swapped
 _EVALS = [str(CORPUS / "evals")]
+#: 400 entries: made-up words, and twenty harmless ones that pages do hold.
+_WORDS = [str(Path(__file__).with_name("listed_words.txt"))]
 
 ROWS = (
     Row("gopher_repetition", "filters.GopherRepetitionFilter", words=True),
@@ -45,6 +48,7 @@ ROWS = (
     Row("code"),
     Row("pii", "formatters.PIIFormatter"),
     Row("decontaminate", args={"evals": _EVALS}),
+    Row("toxicity", args={"words": _WORDS}),
     Row("url", kernel=False),  # datatrove brings lists of domains, and needs three packages for them
     Row("licence", args={"unknown": "keep"}, kernel=False),
     Row("language", kernel=False),
