@@ -7,6 +7,7 @@ import gzip
 import io
 import json
 import os
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -15,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.errors import SourceError
-from pipeline.evals.published import ANSWERS, PASSAGES, QUESTIONS
+from pipeline.evals.published import ANSWERS, FORMATS, PASSAGES, QUESTIONS
 
 Rows = Iterator[tuple[str, Mapping[str, Any]]]
 
@@ -37,13 +38,13 @@ def _rows(path: str, kind: str) -> Rows:
         with fsspec.open(path, "rb") as file:
             data = file.read()
         yield from ((str(place), row) for place, row in KINDS[kind](gzip.decompress(data) if path.endswith(".gz") else data))
-    except (OSError, EOFError, ValueError, csv.Error, pa.ArrowException) as error:
+    except (OSError, EOFError, ValueError, RecursionError, zlib.error, csv.Error, pa.ArrowException) as error:
         raise SourceError(f"{path} can't be read as {kind} ({error}): mend it, or leave it out of evals") from error
 
 
 def _jsonl(data: bytes) -> Iterator[tuple[int, Any]]:
     """Lines end at "\\n": JSON may hold U+2028 and its like as they are."""
-    return ((line, _row(json.loads(text))) for line, text in enumerate(data.decode().split("\n"), 1) if text.strip())
+    return ((line, _row(json.loads(text))) for line, text in enumerate(data.decode("utf-8-sig").split("\n"), 1) if text.strip())
 
 
 def _json(data: bytes) -> Iterator[tuple[int, Any]]:
@@ -52,7 +53,7 @@ def _json(data: bytes) -> Iterator[tuple[int, Any]]:
 
 
 def _txt(data: bytes) -> Iterator[tuple[int, Any]]:
-    return ((line, _row(text)) for line, text in enumerate(data.decode().split("\n"), 1))
+    return ((line, _row(text)) for line, text in enumerate(data.decode("utf-8-sig").split("\n"), 1))
 
 
 def _csv(data: bytes, delimiter: str = ",") -> Iterator[tuple[int, Any]]:
@@ -61,11 +62,17 @@ def _csv(data: bytes, delimiter: str = ",") -> Iterator[tuple[int, Any]]:
     header: list[str] = []
     line = 1
     for row in reader:
-        if line == 1 and any(cell.strip().lower() in QUESTIONS | ANSWERS | PASSAGES for cell in row):
+        if line == 1 and _names_columns(row):
             header = [cell.strip() for cell in row]
         elif row:
             yield line, {header[k] if k < len(header) else str(k): cell for k, cell in enumerate(row)}
         line = reader.line_num + 1
+
+
+def _names_columns(row: list[str]) -> bool:
+    """Whether a first row names columns that we know; an item of a set without names may hold such words, as MMLU's answer "A"."""
+    is_item = any(form.recognises({str(k): cell for k, cell in enumerate(row)}) for form in FORMATS)
+    return not is_item and any(cell.strip().lower() in QUESTIONS | ANSWERS | PASSAGES for cell in row)
 
 
 def _tsv(data: bytes) -> Iterator[tuple[int, Any]]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pipeline.errors import SourceError
 from pipeline.evals.files import rows_of_file
 from pipeline.evals.hub import rows_of_dataset
 from pipeline.evals.published import FORMATS, parts_of_any
@@ -33,11 +34,16 @@ def read_items(paths: Sequence[str], datasets: Sequence[str] = ()) -> list[Item]
     """The items of all files behind `paths` and of `datasets` (see `rows_of_dataset`), sorted; their texts in Unicode's NFC.
 
     Names hold no folders, so that what is made of the items doesn't depend on where the files lie. Raises SourceError
-    naming a file or dataset that can't be read, and StorageError naming a path where no file is.
+    naming a file or dataset that can't be read or holds no text, and StorageError naming a path where no file is.
     """
-    found = [item for path in (expand(paths) if paths else ()) for item in _items(*rows_of_file(path))]
-    found += [item for name in datasets for item in _items(*rows_of_dataset(name))]
-    return sorted(set(found), key=lambda item: (item.name, item.question, item.answers, item.passage, item.others))
+    sets = {path: rows_of_file(path) for path in (expand(paths) if paths else ())}
+    sets |= {name: rows_of_dataset(name) for name in datasets}
+    found = {where: list(_items(*rows)) for where, rows in sets.items()}
+    empty = [where for where, items in found.items() if not items]
+    if empty:
+        raise SourceError(f"{', '.join(empty)}: no text to look for; mend it, or leave it out of decontaminate")
+    every = {item for items in found.values() for item in items}
+    return sorted(every, key=lambda item: (item.name, item.question, item.answers, item.passage, item.others))
 
 
 def _items(file: str, rows: Iterator[tuple[str, Mapping[str, Any]]]) -> Iterator[Item]:
@@ -56,4 +62,5 @@ def _cleaned(texts: Sequence[str]) -> tuple[str, ...]:
 
 
 def _clean(text: str) -> str:
-    return unicodedata.normalize("NFC", text).strip()
+    """As one text of Unicode: JSON may escape one half of a surrogate pair, which no encoding has."""
+    return unicodedata.normalize("NFC", text.encode(errors="replace").decode()).strip()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 Row = Mapping[str, Any]
 
@@ -33,6 +33,9 @@ class Format(NamedTuple):
 
 _CALCULATION = re.compile(r"<<[^<>]*>>")
 _LETTERS = "ABCD"
+#: MMLU's columns where they have no names, and in copies.
+_PLACES = ("0", "1", "2", "3", "4", "5")
+_COPIED = ("question", "choice0", "choice1", "choice2", "choice3", "answer")
 
 
 def mmlu(row: Row) -> Parts:
@@ -43,18 +46,18 @@ def mmlu(row: Row) -> Parts:
     if "choices" in row:
         question, choices, right = row["question"], list(row["choices"]), row["answer"]
     else:
-        question, *choices, right = row.values()
+        question, *choices, right = (row[name] for name in (_COPIED if "answer" in row else _PLACES))
     at = _LETTERS.index(right) if right in tuple(_LETTERS) else int(right)
     return Parts(question, (choices[at],), others=tuple(choices[:at] + choices[at + 1 :]))
 
 
 def _is_mmlu(row: Row) -> bool:
-    if set(row) == set("012345"):
-        return row["5"] in tuple(_LETTERS)
-    if set(row) == {"question", "choice0", "choice1", "choice2", "choice3", "answer"}:
-        return row["answer"] in ("0", "1", "2", "3", *_LETTERS)
+    if set(row) == set(_PLACES):
+        return _texts(*_PLACES)(row) and row["5"] in tuple(_LETTERS)
+    if set(row) == set(_COPIED):
+        return _texts(*_COPIED)(row) and row["answer"] in ("0", "1", "2", "3", *_LETTERS)
     choices, right = row.get("choices"), row.get("answer")
-    return isinstance(choices, list) and isinstance(right, int) and right in range(len(choices)) and isinstance(row.get("question"), str)
+    return _are_texts(choices) and isinstance(right, int) and right in range(len(choices)) and isinstance(row.get("question"), str)
 
 
 def humaneval(row: Row) -> Parts:
@@ -80,15 +83,19 @@ def _listed(cell: str) -> tuple[str, ...]:
 def mt_bench(row: Row) -> Parts:
     """MT-Bench: the turns of a conversation, and reference answers where there are any."""
     first, *later = row["turns"]
-    return Parts(first, tuple(row.get("reference") or ()), others=tuple(later), id=str(row["question_id"]))
+    return Parts(first, tuple(strings(row.get("reference"))), others=tuple(later), id=str(row["question_id"]))
 
 
 def _is_mt_bench(row: Row) -> bool:
-    return "question_id" in row and isinstance(row.get("turns"), list) and len(row["turns"]) > 0
+    return "question_id" in row and _are_texts(row.get("turns")) and len(row["turns"]) > 0
 
 
 def _is_gsm8k(row: Row) -> bool:
     return set(row) == {"question", "answer"} and _texts("question", "answer")(row) and "\n#### " in row["answer"]
+
+
+def _are_texts(value: Any) -> TypeGuard[list[str]]:
+    return isinstance(value, list) and all(isinstance(text, str) for text in value)
 
 
 def _texts(*columns: str) -> Callable[[Row], bool]:

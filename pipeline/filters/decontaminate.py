@@ -37,7 +37,7 @@ COUNTS = pa.schema([pa.field("ngram", pa.uint64(), nullable=False), pa.field("do
 KINDS = {"overlap": pa.int64(), "score": pa.float64(), "hit": pa.string(), "matched": pa.string()}
 
 
-@registry.filter("decontaminate", version=2, uses=("unicode",))
+@registry.filter("decontaminate", version=3, uses=("unicode",))
 def decontaminate(
     docs: pa.RecordBatch,
     *,
@@ -53,7 +53,7 @@ def decontaminate(
     max_documents: Count | None = None,
     counts: registry.Paths = (),
     action: Literal["drop", "cut"] = "drop",
-    margin: int = 200,
+    margin: Annotated[int, Field(ge=0)] = 200,
     max_pieces: Count = 10,
 ) -> Verdicts:
     """Drop documents that hold an item of the evaluations in `evals` (files) and `datasets` (names), or cut it out of them.
@@ -187,7 +187,7 @@ class _Found:
                 self._cut(place, margin, max_pieces)
 
     def _cut(self, place: Place, margin: int, max_pieces: int) -> None:
-        kept, passages = pieces(place, margin, margin)
+        kept, passages = pieces(place, margin, max(margin, 1))
         self.scattered[place.row] = not 0 < len(kept) <= max_pieces
         if not self.scattered[place.row]:
             self.left[place.row] = "\n\n".join(kept)

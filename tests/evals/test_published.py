@@ -34,7 +34,11 @@ CHOICES = ["one", "two", "three", "four"]
 def test_mmlu(tmp_path: Path) -> None:
     found = ("Which?", ("two",), "", ("one", "three", "four"))
     assert as_csv(tmp_path / "a.csv", ["Which?", *CHOICES, "B"]) == [Item("mmlu:a.csv:1", *found)]
+    first = Item("mmlu:f.csv:1", "The first?", ("one",), "", ("two", "three", "four"))  # its answer is no column's name
+    assert as_csv(tmp_path / "f.csv", ["The first?", *CHOICES, "A"], ["Which?", *CHOICES, "B"]) == [first, Item("mmlu:f.csv:2", *found)]
     header = ["question", "choice0", "choice1", "choice2", "choice3", "answer"]
+    shuffled = dict(zip(reversed(header), ["1", *reversed(CHOICES), "Which?"], strict=True))
+    assert as_jsonl(tmp_path / "s.jsonl", shuffled) == [Item("mmlu:s.jsonl:1", *found)]
     assert as_csv(tmp_path / "b.csv", header, ["Which?", *CHOICES, "1"]) == [Item("mmlu:b.csv:2", *found)]
     hub = {"question": "Which?", "subject": "x", "choices": CHOICES, "answer": 1}
     assert as_jsonl(tmp_path / "c.jsonl", hub) == [Item("mmlu:c.jsonl:1", *found)]
@@ -82,9 +86,11 @@ def test_an_odd_row_is_no_published_format(tmp_path: Path) -> None:
     rows = [
         {"question": "q", "choices": ["a"], "answer": 4},
         {"question_id": 1, "turns": []},
+        {"question_id": 1, "turns": ["t", 2], "reference": 5},
+        {"question": "q", "choices": ["a", 1], "answer": 0},
         {"task_id": 1, "prompt": "p", "canonical_solution": None, "test": ""},
     ]
-    assert [item.name for item in as_jsonl(tmp_path / "odd.jsonl", *rows)] == ["odd.jsonl:1", "odd.jsonl:3"]
+    assert [item.name for item in as_jsonl(tmp_path / "odd.jsonl", *rows)] == ["odd.jsonl:1", "odd.jsonl:3", "odd.jsonl:4", "odd.jsonl:5"]
 
 
 def test_tables_and_packed_files(tmp_path: Path) -> None:
@@ -94,7 +100,14 @@ def test_tables_and_packed_files(tmp_path: Path) -> None:
     assert read_items([str(tmp_path / "z.tsv.gz")]) == [Item("z.tsv.gz:2", "ask", ("tell",))]
 
 
-def test_texts_are_composed(tmp_path: Path) -> None:
+def test_a_mark_of_byte_order_is_no_text(tmp_path: Path) -> None:
+    (tmp_path / "b.jsonl").write_text('{"prompt": "ask"}\n', "utf-8-sig")
+    (tmp_path / "b.txt").write_text("ask\n", "utf-8-sig")
+    assert read_items([str(tmp_path)]) == [Item("b.jsonl:1", "ask"), Item("b.txt:1", "ask")]
+
+
+def test_texts_are_unicode_and_composed(tmp_path: Path) -> None:
+    assert as_jsonl(tmp_path / "h.jsonl", {"question": "half \ud800"})[0].question == "half ?"
     assert as_jsonl(tmp_path / "n.jsonl", {"question": "cafe\u0301"})[0].question == "caf\u00e9"
 
 
@@ -102,10 +115,14 @@ def test_texts_are_composed(tmp_path: Path) -> None:
     ("name", "content"),
     [
         ("a.jsonl", b"{"),
+        ("a.json", b"[" * 100_000),
+        ("empty.jsonl", b""),
+        ("numbers.json", b"[1, 2]"),
         ("a.csv", b'"a" b\n'),
         ("a.txt", b"\xff"),
         ("a.parquet", b"PAR1"),
         ("a.csv.gz", b"no"),
+        ("b.csv.gz", gzip.compress(b"question,answer\n")[:12] + b"\xff" * 20),
         ("a.exe", b"x"),
         ("a", b""),
     ],

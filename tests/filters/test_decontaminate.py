@@ -147,12 +147,12 @@ def test_without_evaluations_nothing_is_looked_for() -> None:
 
 
 def test_no_documents_and_no_fields(exam: Path, tmp_path: Path) -> None:
-    (tmp_path / "empty.txt").write_text("", "utf-8")
-    for columns in (searched([], exam), searched([]), searched([], tmp_path / "empty.txt")):
+    (tmp_path / "short.txt").write_text("short", "utf-8")
+    for columns in (searched([], exam), searched([]), searched([], tmp_path / "short.txt")):
         assert {name: values.type for name, values in columns.signals.items()} == {
             "overlap": pa.int64(), "score": pa.float64(), "hit": pa.string(), "matched": pa.string(),
         }  # fmt: skip
-    assert outcome(searched([QUESTION], tmp_path / "empty.txt")) == [(None, 0, 0.0, None)]
+    assert outcome(searched([QUESTION], tmp_path / "short.txt")) == [(None, 0, 0.0, None)]
 
 
 def test_published_evaluations_are_found_in_documents_and_not_in_novels(corpus: Path) -> None:
@@ -235,6 +235,13 @@ def test_a_passage_is_cut_with_what_stands_around_it(exam: Path) -> None:
     assert found.text.to_pylist() == [f"{text[: len(before) * 2 + 1 - 200]}\n\n{text[-(len(after) * 2 + 1 - 200) :]}"]
     assert found.edits == {"passages": 1}
     assert found.signals["hit"].to_pylist() == ["exam.jsonl:1"]
+
+
+def test_a_document_that_is_all_cut_goes(exam: Path) -> None:
+    found = searched([QUESTION, f"{QUESTION} x"], exam, action="cut", margin=0)
+    assert found.reasons.to_pylist() == ["decontaminate:pieces", None]
+    assert found.text is not None
+    assert found.text.to_pylist() == [None, " x"]
 
 
 @pytest.mark.parametrize(("passages", "kept"), [(9, True), (10, False)])
