@@ -12,8 +12,9 @@ from pipeline.registry import did_you_mean
 OWN = "local"
 #: Settings that name sources: a list of names, or a mapping by name.
 NAMING = (
-    ("dedupe", "priority"), ("dedupe", "max_removed"), ("quality_model", "positive"), ("quality_model", "negative"), ("tokenize", "infill"),
-    ("tokenizer", "shares"),
+    ("dedupe", "priority"), ("dedupe", "max_removed"), ("dedupe", "same_url"), ("lines", "sources"), ("lines", "max_removed"),
+    ("passages", "priority"), ("passages", "max_removed"), ("quality_model", "positive"), ("quality_model", "negative"),
+    ("tokenize", "infill"), ("tokenizer", "shares"),
 )  # fmt: skip
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import Field
 
 from pipeline.dedupe.clusters import merge
 from pipeline.errors import GuardTripped
@@ -12,6 +15,9 @@ from pipeline.report import Report, merged
 
 #: The share of a source that may go where the recipe says nothing else.
 MAX_REMOVED = 0.5
+#: Such a share, or shares by source.
+Share = Annotated[float, Field(ge=0, le=1)]
+Shares = Share | Mapping[str, Share]
 #: Clusters shown when the guard trips, and removed documents of each.
 SHOWN, SAMPLES = 5, 3
 

@@ -67,7 +67,7 @@ def dedupe(
     prefer: str | None = None,  # noqa: ARG001
     same_url: bool | Sequence[str] = False,  # noqa: ARG001
     against: Paths = (),  # noqa: ARG001
-    max_removed: Annotated[float | Mapping[str, float], NotIdentity] = guard.MAX_REMOVED,  # noqa: ARG001 - read by _guarded, as is the next
+    max_removed: Annotated[guard.Shares, NotIdentity] = guard.MAX_REMOVED,  # noqa: ARG001 - read by _guarded, as is the next
     override_guard: Annotated[bool, NotIdentity] = False,  # noqa: ARG001
 ) -> Report:
     """Keep one of each set of like documents; remove the others, each for a kept one at least `threshold` like it.

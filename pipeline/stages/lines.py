@@ -81,7 +81,7 @@ def lines(
     min_share: Share = 0.2,
     min_words: Annotated[int, Field(ge=1)] = 2,
     min_left: Annotated[int, Field(ge=0)] = 20,
-    max_removed: Annotated[float | Mapping[str, float], NotIdentity] = guard.MAX_REMOVED,  # noqa: ARG001 - read by _guarded, as is the next
+    max_removed: Annotated[guard.Shares, NotIdentity] = guard.MAX_REMOVED,  # noqa: ARG001 - read by _guarded, as is the next
     override_guard: Annotated[bool, NotIdentity] = False,  # noqa: ARG001
 ) -> Report:
     """Cut lines that stand in at least `min_documents` documents of a domain and in a share `min_share` of them, everywhere.

@@ -64,7 +64,7 @@ def passages(
     min_words: Annotated[int, Field(ge=4)] = 50,
     min_left: Annotated[int, Field(ge=0)] = 20,
     priority: Sequence[str] = (),
-    max_removed: Annotated[float | Mapping[str, float], NotIdentity] = guard.MAX_REMOVED,  # noqa: ARG001 - read by _guarded, as is the next
+    max_removed: Annotated[guard.Shares, NotIdentity] = guard.MAX_REMOVED,  # noqa: ARG001 - read by _guarded, as is the next
     override_guard: Annotated[bool, NotIdentity] = False,  # noqa: ARG001
 ) -> Report:
     """Cut every run of at least `min_words` words that stands in a preferred document too, or before it in the same one.

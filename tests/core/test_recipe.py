@@ -130,6 +130,14 @@ def test_nonsense_is_a_recipe_error(text: str) -> None:
 def test_a_setting_that_names_an_unknown_source_is_suggested() -> None:
     found = mistakes(GOOD + "dedupe: {priority: [boks]}\nquality_model: {positive: [books], negative: [wep]}\n")
     assert ["did you mean 'books'" in found[0], "did you mean 'web'" in found[1]] == [True, True]
+    found = mistakes(GOOD + "dedupe: {same_url: [wep]}\nlines: {sources: [wep]}\npassages: {priority: [wep], max_removed: {wep: .1}}\n")
+    assert ["did you mean 'web'" in line for line in found] == [True] * 4
+
+
+@pytest.mark.parametrize("stage", ["dedupe", "lines", "passages"])
+@pytest.mark.parametrize("share", ["1.5", "-1", "{web: 50}"])
+def test_a_share_that_may_be_removed_is_between_none_and_all(stage: str, share: str) -> None:
+    assert f"{stage}.max_removed" in mistakes(f"{GOOD}{stage}: {{max_removed: {share}}}\n")[0]
 
 
 @pytest.mark.parametrize(
