@@ -35,7 +35,7 @@ class Row:
 
 _C4_AS_OURS = {"min_num_sentences": 3, "min_words_per_line": 5, "filter_no_terminal_punct": False}  # its defaults are swapped
 _EVALS = [str(CORPUS / "evals")]
-#: 400 entries: made-up words, and twenty harmless ones that pages do hold.
+#: Some 390 entries: made-up words, and twenty harmless ones that pages do hold.
 _WORDS = [str(Path(__file__).with_name("listed_words.txt"))]
 
 ROWS = (
