@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import accumulate
 from typing import Any, Literal, NamedTuple
 
@@ -23,7 +23,7 @@ from pipeline.extract.html_blocks import main_blocks
 from pipeline.extract.html_facts import facts
 from pipeline.extract.html_names import vocabulary
 from pipeline.extract.html_text import Style, text_of
-from pipeline.kernels.pages import read_page
+from pipeline.kernels.pages import number_of_tags, read_page
 from pipeline.registry import extractor
 
 #: Where a page names its own charset: a <meta> or an XML declaration within the first bytes (HTML standard, 13.2.3.2).
@@ -41,8 +41,8 @@ _NESTING = re.compile(rb"<(/?)(?!(?:%s)\b)[a-z]" % _LEAVES.replace(" ", "|").enc
 _MAX_WORK = 10_000_000
 _MAX_ATTRIBUTES = 20_000
 
-#: Elements of a page are listed, in some hundred bytes each; the highest of 7,500 real pages has 60,000 tags.
-_MAX_TAGS = 1_000_000
+#: Tables of a page take some hundred bytes a tag: the highest of 7,467 real pages has 70,535 tags.
+_MAX_TAGS = 300_000
 
 #: Keys that only Resiliparse knows.
 _RESILIPARSE_ONLY = ("alt_texts", "links")
@@ -156,17 +156,26 @@ def _declared(content: bytes) -> str | None:
 
 def _tangled(content: bytes) -> bool:
     """Whether parsing would take more than about a second, told from counts of tags alone."""
-    tags = content.count(b"<")
+    tags = number_of_tags(content)
     if tags > _MAX_TAGS:
         return True
     if tags * tags > _MAX_WORK:
         depth = max(accumulate(-1 if closing else 1 for closing in _NESTING.findall(content)), default=0)
         if depth * tags > _MAX_WORK:
             return True
-    if len(content) <= 2 * _MAX_ATTRIBUTES:
-        return False
-    pieces = (piece for piece in content.split(b">") if len(piece) > 2 * _MAX_ATTRIBUTES)
-    return any(_attributes(piece) > _MAX_ATTRIBUTES for piece in pieces)
+    return any(_attributes(piece) > _MAX_ATTRIBUTES for piece in _long_pieces(content))
+
+
+def _long_pieces(content: bytes) -> Iterator[bytes]:
+    """What stands between one ">" and the next, where it is long enough for too many attributes; the others are leapt over."""
+    start, long = 0, 2 * _MAX_ATTRIBUTES
+    while len(content) - start > long:
+        end = content.rfind(b">", start, start + long)
+        if end < 0:
+            end = content.find(b">", start + long)
+            end = len(content) if end < 0 else end
+            yield content[start:end]
+        start = end + 1
 
 
 def _attributes(piece: bytes) -> int:

@@ -17,6 +17,8 @@ _HEADING = KIND_BITS["h1"] | KIND_BITS["h2"] | KIND_BITS["h4"]
 _PRE, _CODE, _TABLE, _CELL = KIND_BITS["pre"], KIND_BITS["code"], KIND_BITS["table"], KIND_BITS["td"] | KIND_BITS["th"]
 _ITEM, _QUOTE = KIND_BITS["li"], KIND_BITS["blockquote"]
 _LANGUAGE = re.compile(r"\b(?:lang|language|brush|highlight-source)[-:]\s?([\w+#]+)")
+#: Lists are indented up to this depth: deeper ones are made to hurt.
+_DEEPEST = 20
 #: A table with a longer cell than this many characters, or without two cells in a row, is there for the layout.
 _LONGEST_CELL = 300
 
@@ -139,7 +141,16 @@ class _Reader:
         text = self._text(first, last, bool(around["pre"]))
         column = self._orders[around["cell"]] if around["cell"] else 0
         return _Block(
-            text, kinds, heading, around["pre"], around["item"], max(depth - 1, 0), marker, around["table"], around["row"], column
+            text,
+            kinds,
+            heading,
+            around["pre"],
+            around["item"],
+            min(max(depth - 1, 0), _DEEPEST),
+            marker,
+            around["table"],
+            around["row"],
+            column,
         )
 
     def language(self, pre: int) -> str:

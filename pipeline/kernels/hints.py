@@ -12,10 +12,13 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from pipeline.kernels.arrow import Bytes, Ints
 from pipeline.kernels.compiled import kernel
 from pipeline.kernels.unicode import byte_at
+
+Moves = npt.NDArray[np.int16]
 
 #: What a byte is to the automaton: 0 for a blank, 1 to 26 for a letter.
 _SYMBOLS = np.zeros(256, np.uint8)
@@ -24,9 +27,9 @@ _SYMBOLS.flags.writeable = False
 
 
 class Hints(NamedTuple):
-    """The automaton: `moves` int64[states, 27], the next state by symbol; `bits` int64[states], what is found on getting there."""
+    """The automaton: `moves` int16[states, 27], the next state by symbol; `bits` int64[states], what is found on getting there."""
 
-    moves: Ints
+    moves: Moves
     bits: Ints
 
 
@@ -61,7 +64,7 @@ def _grown(states: list[dict[int, int]], bits: list[int], word: str) -> int:
 
 def _completed(states: Sequence[Mapping[int, int]], bits: Sequence[int]) -> Hints:
     """Every state's move for every symbol: where there is none, that of the longest suffix."""
-    moves, found = np.zeros((len(states), 27), np.int64), np.array(bits, np.int64)
+    moves, found = np.zeros((len(states), 27), np.int16), np.array(bits, np.int64)
     waiting, suffix = deque([0]), [0] * len(states)
     while waiting:
         at = waiting.popleft()
@@ -75,20 +78,20 @@ def _completed(states: Sequence[Mapping[int, int]], bits: Sequence[int]) -> Hint
 
 
 @kernel
-def hints_in(data: Bytes, i: int, end: int, moves: Ints, bits: Ints) -> int:
+def hints_in(data: Bytes, i: int, end: int, moves: Moves, bits: Ints) -> int:
     """The bits of all patterns in data[i:end], which stands between two blanks."""
-    state, found, blank, small = moves[0, 0], 0, True, False
+    state, found, blank, small = int(moves[0, 0]), 0, True, False
     while i < end:
         byte = byte_at(data, i)
         symbol = _SYMBOLS[byte]
         if not blank and (symbol == 0 or (small and byte <= 90)):
-            state = moves[state, 0]
+            state = int(moves[state, 0])
             found |= bits[state]
             blank = True
         if symbol:
-            state = moves[state, symbol]
+            state = int(moves[state, symbol])
             found |= bits[state]
             blank = False
         small = byte >= 97
         i += 1
-    return found if blank else found | bits[moves[state, 0]]
+    return found if blank else found | bits[int(moves[state, 0])]

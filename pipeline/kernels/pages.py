@@ -88,9 +88,14 @@ def name_hash(name: str) -> int:
     return value
 
 
+def number_of_tags(html: bytes) -> int:
+    """How often "<" occurs; `bytes.count` takes ten times as long where it occurs often."""
+    return int(np.count_nonzero(np.frombuffer(html, np.uint8) == _LESS))
+
+
 def read_page(html: bytes, elements: Names, attributes: Names, in_names: Hints, in_texts: Hints) -> Page:
     """The elements, runs and blocks of `html`, as a parser wrote it out."""
-    size = html.count(b"<") + 2  # each tag is followed by a text at most, and may be one itself: <br>, a formula
+    size = number_of_tags(html) + 2  # each tag is followed by a text at most, and may be one itself: <br>, a formula
     nodes, runs = np.zeros((size, NODE_FIELDS), np.int64), np.zeros((2 * size, RUN_FIELDS), np.int64)
     blocks, sizes = np.zeros((2 * size, BLOCK_FIELDS), np.int64), np.zeros(3, np.int64)
     _read_page(np.frombuffer(html, np.uint8), elements, attributes, in_names, in_texts, nodes, runs, blocks, sizes)
