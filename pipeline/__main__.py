@@ -179,7 +179,7 @@ def user_sources(given: list[str] | None) -> dict[str, list[str]] | None:
 
 def main(argv: list[str] | None = None) -> None:
     """Run the command line; an error that a user can mend is printed without a traceback, exit status 1."""
-    console = Console(stderr=True, soft_wrap=True, highlight=False)
+    console = Console(stderr=True, soft_wrap=True, highlight=False, emoji=False)
     try:
         app(argv, standalone_mode=True)
     except TokenmillError as error:

@@ -90,7 +90,7 @@ def show_matches(dataset: Dataset, text: str, number: int, as_json: bool) -> Non
         print_line(f"{match.shard}:{match.row}:{match.start}  {match.origin.source}  {name(match.origin)}", "bold")
         print_line(Text("  ").append(visible(match.before), "dim").append(visible(text), "bold yellow").append(visible(match.after), "dim"))
     more = f", the first {number}; -n shows more" if len(found) > number else ""
-    print_line(f"{min(len(found), number):,} matches{more}")
+    print_line(f"{min(len(found), number):,} {'match' if min(len(found), number) == 1 else 'matches'}{more}")
 
 
 def name(origin: Origin) -> str:

@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from pipeline.cli.arguments import DataArg, JsonOpt, OutOpt, SetOpt, SplitOpt, dataset_of, pairs, run_of
-from pipeline.errors import TokenmillError
 
 
 def inspect(
@@ -84,8 +83,6 @@ def export(
     """Write the packed shards in another trainer's format."""
     from pipeline.cli.export import export_dataset
 
-    if target.rstrip("/") == data.rstrip("/"):
-        raise TokenmillError(f"export to {target}: that is where the shards lie; name another folder")
     export_dataset(dataset_of(data, out, split), format, target, pairs(settings, "--set"))
 
 

@@ -33,7 +33,7 @@ def show_trace(dataset: Dataset, run: Folder | None, place: str, as_json: bool) 
     print_line(f"  token {found.position:,} of {found.origin.n_tokens:,} of document {found.origin.id}")
     facts: dict[str, Any] = {**asdict(found.origin), **json.loads(found.origin.meta or "{}")}
     for key in ("source", "file", "version", "locator", "url", "licence", "lang", "epoch"):
-        if facts.get(key) is not None:
+        if facts.get(key) not in (None, ""):
             print_line(Text(f"  {key:<8} {visible(str(facts[key]))}"))
     if stories:
         print_line("")

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from pipeline.__main__ import app
-from pipeline.errors import TokenmillError
+from pipeline.__main__ import app, main
+from pipeline.errors import ShardError, TokenmillError
 
 
 def ask(*argv: object) -> Result:
@@ -136,11 +136,26 @@ def test_what_holds_no_shards_is_named(tmp_path: Path) -> None:
         assert str(tmp_path) in str(found.exception)
 
 
-def test_an_export_does_not_write_over_the_shards(moved: Path) -> None:
-    found = ask("export", moved / "train", "parquet", moved / "train")
+@pytest.mark.parametrize("given", ["", "train"])
+@pytest.mark.parametrize("target", ["{}", "{}/train", "{}/train/", "{}/validation/../train", "{}/train/parquet", "file://{}/train", ""])
+def test_an_export_does_not_write_among_the_shards(moved: Path, given: str, target: str) -> None:
+    found = ask("export", moved / given, "parquet", str(target).format(moved))
     assert isinstance(found.exception, TokenmillError)
+    assert "name another folder" in str(found.exception) or "name one" in str(found.exception)
 
 
 def test_an_export_by_folder(moved: Path, tmp_path: Path) -> None:
     assert ask("export", moved, "flat", tmp_path / "flat", "--set", "layout=nanogpt").exit_code == 0
     assert (tmp_path / "flat" / "tokens.bin").exists()
+
+
+def test_half_a_character_is_not_looked_for(moved: Path) -> None:
+    found = ask("inspect", moved, "--find", "\ud83d")
+    assert isinstance(found.exception, ShardError)
+    assert "'\\ud83d'" in str(found.exception)
+
+
+def test_a_message_shows_what_was_given(moved: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["trace", str(moved), "a:b:[bold]c"])
+    assert "'a:b:[bold]c' names no token" in capsys.readouterr().err
