@@ -204,7 +204,7 @@ def bind(kind: str, name: str, args: Mapping[str, Any], *, partial: bool = False
     """Bind recipe keys to a step: the step with canonical arguments, and every mistake as (key, message).
 
     Values are coerced by annotation, so that 10 and 10.0 have one identity; defaults are filled in from the signature.
-    With `partial`, only the keys given are bound: the plan fills in the others.
+    With `partial`, only the keys given are bound: the plan fills in the others, and a step that needs one of them is checked then.
     """
     step_type = lookup(kind, name)
     parameters, hints = step_type.parameters, step_type.hints()
@@ -222,8 +222,9 @@ def bind(kind: str, name: str, args: Mapping[str, Any], *, partial: bool = False
             bound[key] = adapter.dump_python(adapter.validate_python(value), mode="json")
         except ValidationError as error:
             mistakes += [(".".join([key, *map(str, e["loc"])]), f"{e['msg']} (got {e['input']!r})") for e in error.errors()]
-    if not mistakes and not partial and "check" in step_type.extras:
-        mistakes = [("", f"{kind} {name!r}: {message}") for message in step_type.extras["check"](bound)]
+    whole = {key: p.default for key, p in parameters.items() if p.default is not inspect.Parameter.empty} | bound
+    if not mistakes and "check" in step_type.extras and whole.keys() == parameters.keys():
+        mistakes = [("", f"{kind} {name!r}: {message}") for message in step_type.extras["check"](whole)]
     return Step(kind, name, bound), mistakes
 
 

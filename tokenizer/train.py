@@ -49,9 +49,7 @@ def train_on_counts(
     `vocab_size` counts special tokens and the 256 bytes; fewer come out when the texts hold no more pairs that occur
     `min_frequency` times. Raises StorageError when it is too small for the bytes.
     """
-    special = (specials or Specials()).tokens()
-    if vocab_size < 256 + len(special):
-        raise StorageError(f"vocab_size {vocab_size} has no room for 256 bytes and {len(special)} special tokens")
+    special = tokens_within(vocab_size, specials or Specials())
     tokens = gathered([token.encode() for token in (*special, *sorted(BYTE_OF))])
     tokens, merges = learn(_words(counted, tokens), tokens, vocab_size, min_frequency)
     made = Tokenizer(_model(tokens, merges))
@@ -59,6 +57,15 @@ def train_on_counts(
     made.decoder = decoders.ByteLevel()
     made.add_special_tokens(special)
     return (str(made.to_str(pretty=True)) + "\n").encode()
+
+
+def tokens_within(vocab_size: int, specials: Specials) -> list[str]:
+    """The special tokens; StorageError when two are the same, or `vocab_size` has no room for them beside the bytes."""
+    special = specials.tokens()
+    if vocab_size < 256 + len(special):
+        least = 256 + len(special)
+        raise StorageError(f"vocab_size {vocab_size} has no room for 256 bytes and {len(special)} special tokens: set {least} or more")
+    return special
 
 
 def _words(counted: Counted, tokens: Strings) -> Words:

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field
 
-from pipeline.errors import SourceError
+from pipeline.errors import SourceError, StorageError
 from pipeline.job import Job
 from pipeline.registry import Paths, stage
 from pipeline.report import Report, merged
@@ -21,13 +21,29 @@ from tokenizer.encode import Encoder
 from tokenizer.evaluate import Measure, table, train_reference, unused
 from tokenizer.special import CONFIG, Specials, config
 from tokenizer.splits import MAX_DIGITS, Split
-from tokenizer.train import train_on_counts
+from tokenizer.train import tokens_within, train_on_counts
 from tokenizer.vocabulary import FILE, Vocabulary
 
 Share = Annotated[float, Field(ge=0)]
 
 
-@stage("tokenizer", version=2, uses=("tokenizers", "unicode"))
+def _mistakes(args: Mapping[str, Any]) -> list[str]:
+    """What is known to fail before a document is read."""
+    found = ["`shares` add up to nothing: give a source more than 0"] if args["shares"] and not any(args["shares"].values()) else []
+    try:
+        if not args["file"]:
+            tokens_within(args["vocab_size"], _specials(args))
+    except StorageError as error:
+        found.append(str(error))
+    return found
+
+
+def _specials(args: Mapping[str, Any]) -> Specials:
+    names = ("eos_token", "bos_token", "pad_token", "chat_roles", "chat_end", "reserved")
+    return Specials(*(args[name] for name in names))
+
+
+@stage("tokenizer", version=2, uses=("tokenizers", "unicode"), check=_mistakes)
 def tokenizer(
     job: Job,
     *,

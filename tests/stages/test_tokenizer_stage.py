@@ -172,7 +172,9 @@ def test_the_users_own_tokenizer_must_have_an_end(tmp_path: Path) -> None:
         line.tokenizer(file=[str(tmp_path / "mine.json")])
 
 
-@pytest.mark.parametrize("wrong", [{"vocab_size": 100}, {"digits": 4}, {"digits": 0}, {"sample_bytes": 0}, {"split": "gpt5"}])
+@pytest.mark.parametrize(
+    "wrong", [{"vocab_size": 100}, {"digits": 4}, {"digits": 0}, {"sample_bytes": 0}, {"split": "gpt5"}, {"reserved": 20_000}]
+)
 def test_keys_are_checked_with_the_recipe(wrong: dict[str, Any]) -> None:
     assert bind("stage", "tokenizer", {"shares": SHARES, **wrong})[1]
 
