@@ -41,7 +41,7 @@ class Attention(nn.Module):
         self, x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, mask: Pieces | BlockMask, cache: LayerCache | None
     ) -> torch.Tensor:
         q, k, v = (project(x).unflatten(-1, (-1, self.size)) for project in (self.q_proj, self.k_proj, self.v_proj))
-        q, k = rotate(self.q_norm(q), cos, sin), rotate(self.k_norm(k), cos, sin)
+        q, k = (rotate(norm(x), cos, sin).to(v.dtype) for norm, x in ((self.q_norm, q), (self.k_norm, k)))
         found = attend(q, k, v, mask) if cache is None else cache.attend(q, k, v, self.window)
         return self.o_proj(found.flatten(-2))
 

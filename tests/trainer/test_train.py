@@ -265,7 +265,12 @@ def test_what_a_cpu_can_not_do_is_said(config: RunConfig) -> None:
         Trainer(replace(config, compile=True))
 
 
-@pytest.mark.parametrize("options", [{"recompute": True}, {"window": 8}, {"qk_norm": True}, {"untied": True}, {"schedule": "wsd"}], ids=str)
+OPTIONS = [
+    {"recompute": True}, {"window": 8}, {"qk_norm": True, "dtype": "bfloat16"}, {"untied": True}, {"schedule": "wsd"},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
 def test_options_train(config: RunConfig, options: dict[str, object]) -> None:
     Trainer(replace(config, **options, steps=12, lr=3e-3, save_every=0)).run()
     found = [line["loss"] for line in events(config.out)]
