@@ -6,9 +6,9 @@ import subprocess
 import sys
 
 #: What `make bench` asks of a benchmark beside running.
-ARGUMENTS = {"filters": ["--write"], "dedupe_recall": ["--write"]}
+ARGUMENTS = {"extraction": ["--write"], "filters": ["--write"], "dedupe_recall": ["--write"]}
 #: In the order of the way of a document.
-BENCHMARKS = ("filters", "language", "dedupe", "dedupe_recall", "contamination", "tokenizer", "packing", "shards", "pipeline")
+BENCHMARKS = ("extraction", "filters", "language", "dedupe", "dedupe_recall", "contamination", "tokenizer", "packing", "shards", "pipeline")
 
 
 def main(argv: list[str]) -> int:
