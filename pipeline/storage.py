@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import sys
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -53,7 +54,8 @@ class Folder:
         return f"{self._fs[1]}/{name}"
 
     def exists(self, name: str) -> bool:
-        return bool(self._fs[0].exists(self.path(name)))
+        with _reaching(self.path(name)):
+            return bool(self._fs[0].exists(self.path(name)))
 
     def names(self) -> list[str]:
         """Names of the files directly in this folder, sorted; without those still being written."""
@@ -83,9 +85,10 @@ class Folder:
             fs.rm(root, recursive=True)
 
     def open(self, name: str) -> IO[bytes]:
-        """Open a file for reading; StorageError names it when it is not there."""
+        """Open a file for reading; StorageError names it when it is not there, or no file that may be read."""
         try:
-            return self._fs[0].open(self.path(name), "rb")  # type: ignore[no-any-return]
+            with _reaching(self.path(name)):
+                return self._fs[0].open(self.path(name), "rb")  # type: ignore[no-any-return]
         except FileNotFoundError as error:
             raise StorageError(f"{self.path(name)} is not there: run the stage that writes it again") from error
 
@@ -116,7 +119,7 @@ class Folder:
         path = self.path(name)
         folder, base = os.path.split(path)
         aside = f"{folder}/.tmp-{base}-{uuid.uuid4().hex[:12]}" if self.is_local else path
-        with naming(path):
+        with _reaching(path), naming(path):
             fs.makedirs(folder, exist_ok=True)
             raw = fs.open(aside, "wb")
         file = HashingFile(raw, path)
@@ -161,6 +164,21 @@ class Folder:
             sink = ParquetSink(writer, file, name)
             yield sink
             sink.flush()
+
+
+@contextmanager
+def _reaching(path: str) -> Iterator[None]:
+    """Turn what is wrong with the way to a file (no permission, no credentials) into a StorageError that names it."""
+    try:
+        yield
+    except (IsADirectoryError, PermissionError, *_client_errors()) as error:
+        raise StorageError(f"{path} can't be opened ({error}): look at the path, and at what you may do there") from error
+
+
+def _client_errors() -> tuple[type[Exception], ...]:
+    """What the client of an object store raises that is no OSError: there is none before it is loaded."""
+    loaded = sys.modules.get("botocore.exceptions")
+    return (loaded.BotoCoreError,) if loaded else ()
 
 
 def _commit(raw: IO[bytes], aside: str, path: str, local: bool) -> None:

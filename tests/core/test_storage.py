@@ -117,6 +117,24 @@ def test_no_permission_is_named(tmp_path: Path) -> None:
         Folder(str(tmp_path / "file")).write("x", b"")
 
 
+def test_a_folder_is_no_file(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    with pytest.raises(StorageError, match=rf"{tmp_path}/there can't be opened"):
+        Folder(str(tmp_path)).read("there")
+
+
+def test_a_store_without_credentials_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    for name in ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / "none"))
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    bucket = Folder("s3://no-such-bucket/run")
+    for reach in (lambda: bucket.exists("x"), lambda: bucket.read("x"), lambda: bucket.write("x", b"")):
+        with pytest.raises(StorageError, match=r"no-such-bucket/run/x.*credentials"):
+            reach()
+
+
 def test_hashing_file_counts_what_goes_through(tmp_path: Path) -> None:
     with open(tmp_path / "x", "wb") as raw:
         file = HashingFile(raw, "x")
