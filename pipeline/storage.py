@@ -171,14 +171,14 @@ def _reaching(path: str) -> Iterator[None]:
     """Turn what is wrong with the way to a file (no permission, no credentials) into a StorageError that names it."""
     try:
         yield
-    except (IsADirectoryError, PermissionError, *_client_errors()) as error:
+    except _unreachable() as error:
         raise StorageError(f"{path} can't be opened ({error}): look at the path, and at what you may do there") from error
 
 
-def _client_errors() -> tuple[type[Exception], ...]:
-    """What the client of an object store raises that is no OSError: there is none before it is loaded."""
-    loaded = sys.modules.get("botocore.exceptions")
-    return (loaded.BotoCoreError,) if loaded else ()
+def _unreachable() -> tuple[type[Exception], ...]:
+    """What is raised where the way is barred. The client of S3 has errors of its own, once it is loaded, that are no OSError."""
+    client = sys.modules.get("botocore.exceptions")
+    return (IsADirectoryError, PermissionError, *([client.BotoCoreError] if client else []))
 
 
 def _commit(raw: IO[bytes], aside: str, path: str, local: bool) -> None:
