@@ -19,6 +19,8 @@ Kept = npt.NDArray[np.bool_]
 _REPEATED_WORDS = 8
 #: Comments are told from a page whose content they are by what else it has: so many words.
 _BESIDE_COMMENTS = 40
+#: Fewer words than this may stand between a text and its code.
+_LABEL_WORDS = 8
 #: Expected F1 from which on a page counts as clear.
 _CLEAR = 0.7
 
@@ -38,9 +40,10 @@ def main_blocks(page: Page, *, comments: bool = False) -> Kept:
 
 
 def _listing(page: Page, kept: Kept) -> Kept:
-    """Preformatted blocks behind a kept one: code goes with the text before it."""
+    """Preformatted blocks behind a kept one: code goes with the text before it, whatever heading or label stands between."""
     code = page.nodes[page.blocks[:, ELEMENT], KINDS] & PRE_KIND > 0
-    before = np.maximum.accumulate(np.where(code, -1, np.arange(len(kept))))
+    label = page.blocks[:, WORDS] < _LABEL_WORDS
+    before = np.maximum.accumulate(np.where(code | (label & ~kept), -1, np.arange(len(kept))))
     return np.asarray(code & (before >= 0) & kept[before])
 
 

@@ -43,7 +43,7 @@ def test_a_text_that_stands_again_in_another_box_is_kept_once() -> None:
 
 
 def test_code_goes_with_the_text_before_it() -> None:
-    text = text_of(f"<article>{PARAGRAPHS[0]}{PARAGRAPHS[1]}<pre>x\n  y</pre>{PARAGRAPHS[2]}</article><pre>menu</pre>")
+    text = text_of(f"<article>{PARAGRAPHS[0]}{PARAGRAPHS[1]}<h3>menu nav</h3><pre>x\n  y</pre>{PARAGRAPHS[2]}</article><pre>menu</pre>")
     assert "```\nx\n  y\n```" in text
 
 
