@@ -178,7 +178,9 @@ class _Planner:
         has no source of good or of ordinary texts to learn from (a user's own sources may be few).
         """
         asking = {source.name: source.quality for source in self.recipe.sources if source.quality is not None}
-        sides = {side: [name for name in self.setting("quality_model", side) if name in filtered] for side in ("positive", "negative")}
+        sides: dict[str, Any] = {
+            side: [name for name in self.setting("quality_model", side) if name in filtered] for side in ("positive", "negative")
+        }
         empty = [texts for side, texts in (("positive", "good"), ("negative", "ordinary")) if not sides[side]]
         if not asking or empty:
             self.left_out += [
