@@ -43,9 +43,7 @@ def find(dataset: Dataset, speller: Speller, text: str) -> Iterator[Match]:
     try:
         wanted = re.compile(re.escape(text.encode()))
     except UnicodeEncodeError as error:
-        raise ShardError(
-            f"the text to find holds {text[error.start]!a}, half a character: give whole ones"
-        ) from error
+        raise ShardError(f"the text to find holds {text[error.start]!a}, half a character: give whole ones") from error
     for shard in dataset.shards:
         step = max(1, TOKENS_AT_ONCE // shard.seq_len)
         for first in range(0, shard.facts.rows, step):
