@@ -87,6 +87,18 @@ def test_a_damaged_file_is_named(tmp_path: Path) -> None:
         read_range([file], SCHEMA, 0, 10)
 
 
+@pytest.mark.parametrize("share", [0.2, 0.4, 0.6, 0.8])
+def test_a_changed_byte_is_no_other_number(tmp_path: Path, share: float) -> None:
+    numbers = np.random.default_rng(1).integers(0, 1 << 60, 5000)  # so spread that they aren't compressed
+    file = written(tmp_path, numbers.tolist())
+    path = Path(file.folder.path(file.entry.name))
+    data = bytearray(path.read_bytes())
+    data[int(share * len(data))] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(StorageError, match=r"damaged \(.*: remove it and run again what wrote it"):
+        read_range([file], SCHEMA, 0, 1 << 60)
+
+
 @given(files=st.lists(KEYS, min_size=1, max_size=4), most=st.integers(1, 20))
 def test_portions_hold_every_row_once_and_no_more_than_asked(
     tmp_path_factory: pytest.TempPathFactory, files: list[list[int]], most: int
