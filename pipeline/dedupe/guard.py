@@ -9,6 +9,7 @@ from typing import Annotated
 from pydantic import Field
 
 from pipeline.dedupe.clusters import merge
+from pipeline.dedupe.indexes import origin
 from pipeline.errors import GuardTripped
 from pipeline.job import Inputs
 from pipeline.report import Report, merged
@@ -96,9 +97,15 @@ def _shown(inputs: Inputs, tripped: Sequence[str]) -> list[str]:
     lines = ["largest clusters with documents of these sources:"]
     for rows in hit[:SHOWN]:
         kept, *removed = rows
-        lines.append(f"  {kept['size']:,} documents, kept {kept['id']} of {kept['source']}: {kept['excerpt']!r}")
-        lines += [f"    removed {row['id']} of {row['part']}, {_likeness(row['jaccard'])}: {row['excerpt']!r}" for row in removed[:SAMPLES]]
+        indexed, source = origin(kept["part"])
+        whose = f"{source}, in an index" if indexed else source
+        lines.append(f"  {kept['size']:,} documents, kept {kept['id']} of {whose}: {_excerpt(kept)}")
+        lines += [f"    removed {row['id']} of {row['part']}, {_likeness(row['jaccard'])}: {_excerpt(row)}" for row in removed[:SAMPLES]]
     return lines
+
+
+def _excerpt(row: Mapping[str, str]) -> str:
+    return repr(row["excerpt"]) if row["excerpt"] else "(no text at hand)"
 
 
 def _likeness(jaccard: float | None) -> str:

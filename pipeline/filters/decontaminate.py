@@ -94,8 +94,10 @@ def decontaminate(
     hit = pa.array([index.names[item] if item >= 0 else None for item in hits.item.tolist()], pa.string())
     columns = (hits.overlap, hits.score, hit, pa.array(found.matched, pa.string()))
     signals = {name: pa.array(column) for name, column in zip(KINDS, columns, strict=True)}
-    verdicts = replace(rules.verdicts(), signals=signals, bounds=(Bound("overlap", "score", "<", bound),))
-    return verdicts if action == "drop" else replace(verdicts, text=pa.array(found.left, pa.large_string()), edits={"passages": found.cut})
+    verdicts = replace(rules.verdicts(), signals=signals)
+    if action == "drop":
+        return replace(verdicts, bounds=(Bound("overlap", "score", "<", bound),))
+    return replace(verdicts, text=pa.array(found.left, pa.large_string()), edits={"passages": found.cut})
 
 
 def one_text(column: pa.Array) -> pa.Array:

@@ -235,6 +235,7 @@ def test_a_passage_is_cut_with_what_stands_around_it(exam: Path) -> None:
     assert found.text.to_pylist() == [f"{text[: len(before) * 2 + 1 - 200]}\n\n{text[-(len(after) * 2 + 1 - 200) :]}"]
     assert found.edits == {"passages": 1}
     assert found.signals["hit"].to_pylist() == ["exam.jsonl:1"]
+    assert not found.bounds, "what is found is cut, and no reason to drop the document"
 
 
 def test_a_document_that_is_all_cut_goes(exam: Path) -> None:

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeline.dedupe import indexes
-from pipeline.errors import StorageError
+from pipeline.errors import GuardTripped, StorageError
 from pipeline.storage import Folder
 
 Parts = dict[str, list[Doc]]
@@ -133,6 +133,15 @@ def test_real_pages_in_two_halves(corpus: Path, tmp_path: Path) -> None:
     batch, together = compare(tmp_path, {"old-00000": docs[::2]}, {"web-00000": docs[1::4], "web-00001": docs[3::4]})
     assert sum(reason == "near_duplicate" for reason, _, _ in batch.decisions.values()) >= 5
     assert {name: together.decisions[name] for name in batch.decisions} == batch.decisions
+
+
+def test_the_guard_says_which_are_of_an_index_and_what_has_no_text(tmp_path: Path) -> None:
+    earlier = dedupe(tmp_path / "old", {"web-00000": [("page", text(80, "page"))]}, **FREE)
+    indexed(earlier)
+    with pytest.raises(GuardTripped) as tripped:
+        dedupe(tmp_path / "new", {"web-00000": [("near", edited(text(80, "page"), 40))]}, against=[earlier])
+    assert "of web, in an index: (no text at hand)" in str(tripped.value)
+    assert text(80, "page")[:50] in str(tripped.value)
 
 
 def test_an_index_of_other_settings_is_refused_by_name(tmp_path: Path) -> None:
