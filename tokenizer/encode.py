@@ -17,12 +17,13 @@ import numpy.typing as npt
 import pyarrow as pa
 from tokenizers import Tokenizer
 
+from pipeline.errors import StorageError
 from pipeline.kernels import bpe
 from pipeline.kernels.arrow import Texts, texts
 from pipeline.kernels.merging import merge_table
 from tokenizer.splits import character_classes, scanned_as
 from tokenizer.stretches import cut_long, runs
-from tokenizer.vocabulary import Ids, Vocabulary
+from tokenizer.vocabulary import FILE, Ids, Vocabulary
 
 #: Bytes of the first documents on which the kernel is compared with `tokenizers`.
 CHECKED_BYTES = 1 << 16
@@ -53,10 +54,14 @@ class Encoder:
     An encoder remembers the pieces it has met: one serves one thread.
     """
 
-    def __init__(self, content: bytes) -> None:
-        self.vocabulary = Vocabulary.parse(content)
+    def __init__(self, content: bytes, name: str = FILE) -> None:
+        """`name` is what messages call the file; StorageError when it is no tokenizer that the library loads."""
+        self.vocabulary = Vocabulary.parse(content, name)
+        try:
+            self._reference = Tokenizer.from_str(content.decode())
+        except Exception as error:  # the library knows no narrower one
+            raise StorageError(f"{name} can't be loaded by `tokenizers` ({error}): give one that it has saved") from error
         self.slow_because = obstacle(self.vocabulary)
-        self._reference = Tokenizer.from_str(content.decode())
         self._reference.encode_special_tokens = True
         self._reference.no_truncation()  # a tokenizer.json may hold the settings of a model's input: a document is encoded whole
         self._reference.no_padding()

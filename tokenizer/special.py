@@ -85,8 +85,11 @@ def special_id(config_file: bytes, vocabulary: Vocabulary, use: str) -> int | No
 
     `transformers` writes the token as text or as an object with `content`.
     """
-    token = json.loads(config_file).get(use)
-    text = token["content"] if isinstance(token, Mapping) else token
+    try:
+        token = json.loads(config_file).get(use)
+        text = token["content"] if isinstance(token, Mapping) else token
+    except (ValueError, AttributeError, KeyError) as error:
+        raise StorageError(f"{CONFIG} can't be read ({error!r}): give one that `transformers` has saved, or none") from error
     if text is None:
         return None
     found = vocabulary.added.get(text, vocabulary.ids.get(text))

@@ -19,7 +19,7 @@ from pipeline.storage import Folder, expand
 from tokenizer.counts import put_together
 from tokenizer.encode import Encoder
 from tokenizer.evaluate import Measure, table, train_reference, unused
-from tokenizer.special import CONFIG, Specials, config
+from tokenizer.special import CONFIG, Specials, config, special_id
 from tokenizer.splits import MAX_DIGITS, Split
 from tokenizer.train import tokens_within, train_on_counts
 from tokenizer.vocabulary import FILE, Vocabulary
@@ -125,9 +125,12 @@ def _own(paths: Sequence[str], specials: Specials) -> tuple[bytes, bytes]:
     if not content_name:
         raise SourceError(f"tokenizer: no {FILE} among {', '.join(named.values())}")
     content = _read(named[content_name])
-    vocabulary = Vocabulary.parse(content, named[content_name])
+    vocabulary = Encoder(content, named[content_name]).vocabulary
     if CONFIG in named:
-        return content, _read(named[CONFIG])
+        settings = _read(named[CONFIG])
+        for use in ("bos_token", "eos_token", "pad_token"):
+            special_id(settings, vocabulary, use)
+        return content, settings
     if specials.eos not in vocabulary.added:
         known = ", ".join(sorted(vocabulary.added)[:20]) or "none"
         raise SourceError(

@@ -170,6 +170,27 @@ def test_the_users_own_tokenizer_must_have_an_end(tmp_path: Path) -> None:
     (tmp_path / "mine.json").write_text("{}")
     with pytest.raises(StorageError, match=r"mine\.json can't be read"):
         line.tokenizer(file=[str(tmp_path / "mine.json")])
+    broken = json.loads(trained())
+    broken["model"]["merges"] = [["zz", "qq"]]
+    (tmp_path / "mine.json").write_text(json.dumps(broken))
+    with pytest.raises(StorageError, match=r"mine\.json can't be loaded by `tokenizers`"):
+        line.tokenizer(file=[str(tmp_path / "mine.json")])
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ("{", "can't be read"),
+        ("[]", "can't be read"),
+        ('{"eos_token": {}}', "can't be read"),
+        ('{"eos_token": "</s>"}', "'</s>' as eos_token"),
+    ],
+)
+def test_the_users_own_settings_fit_the_tokenizer(settings: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "tokenizer.json").write_bytes(trained())
+    (tmp_path / "tokenizer_config.json").write_text(settings)
+    with pytest.raises(StorageError, match=rf"tokenizer_config\.json .*{message}"):
+        Line(tmp_path / "out").tokenizer(file=[str(tmp_path)])
 
 
 @pytest.mark.parametrize(
