@@ -1,4 +1,4 @@
-"""Is a run what it says it is? Every file hashed again, every document accounted for from stage to stage."""
+"""Is a run what it says it is? Every file hashed again, every document accounted for, every duplicate gone for one that stays."""
 
 from __future__ import annotations
 
@@ -6,8 +6,13 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.dedupe.duplicates import SAME_URL
+from pipeline.dedupe.indexes import index_files
 from pipeline.errors import StorageError
-from pipeline.job import Committed
+from pipeline.job import Committed, PartFile
 from pipeline.report import Report
 from pipeline.runfiles import RunFiles
 from pipeline.storage import Folder, measured
@@ -56,6 +61,44 @@ def verify_accounts(folder: Folder) -> Iterator[Check]:
         lost = {source: arriving[source] - way[step].read[source] for source in passing if arriving[source] != way[step].read[source]}
         yield Check(f"documents on the way to {step}", f"lost, by source: {lost}" if lost else "")
         arriving.update({source: way[step].kept[source] - arriving[source] for source in passing})
+
+
+def verify_duplicates(folder: Folder) -> Iterator[Check]:
+    """One check: each document that dedupe removed names one that it keeps, or one of an index, at least as like it as asked.
+
+    Memory: the names of the documents that others went for, 100 bytes each.
+    """
+    for stage in RunFiles(folder).stages("dedupe"):
+        try:
+            problem = _unfounded(stage)
+        except StorageError as error:
+            problem = str(error)
+        yield Check("what dedupe removed is like something it keeps", problem)
+
+
+def _unfounded(stage: Committed) -> str:
+    args = stage.manifest["args"]
+    decisions = [PartFile(stage.folder, entry) for entry in stage.files("decisions")]
+    named = pa.array([], pa.string())
+    for file in decisions:
+        table = file.table(["reason", "twin", "value"])
+        removed = table.filter(pc.is_valid(table.column("reason")))
+        alike = pc.fill_null(pc.greater_equal(removed.column("value"), args["threshold"]), False)
+        unlike = pc.sum(pc.invert(pc.or_(alike, pc.equal(removed.column("reason"), SAME_URL)))).as_py()
+        if unlike:
+            return f"{file.part}: {unlike:,} removed documents are less than {args['threshold']} like the one they name"
+        named = pa.chunked_array([named, *removed.column("twin").chunks]).unique()
+    for file in decisions:
+        table = file.table(["id", "reason"])
+        named = _others(named, table.filter(pc.is_null(table.column("reason"))).column("id"))
+    for file in index_files(args["against"], "documents") if len(named) else ():
+        named = _others(named, file.table(["id"]).column("id"))
+    return f"{len(named):,} documents that others were removed for are not kept, as {named[0].as_py()}" if len(named) else ""
+
+
+def _others(named: pa.Array, ids: pa.ChunkedArray) -> pa.Array:
+    """Those named that aren't among some ids."""
+    return named.filter(pc.invert(pc.is_in(named, ids.combine_chunks())))
 
 
 def _unbalanced(stage: Committed) -> str:

@@ -14,7 +14,7 @@ from pipeline.runfiles import RUN_FILE, RunFiles
 from pipeline.shards.layout import SPLITS
 from pipeline.shards.verify import verify
 from pipeline.storage import Folder
-from pipeline.verify import Check, verify_accounts, verify_files
+from pipeline.verify import Check, verify_accounts, verify_duplicates, verify_files
 
 
 def show_verification(data: str, out: str, as_json: bool) -> bool:
@@ -39,6 +39,7 @@ def _checks(data: str, out: str) -> Iterator[Check]:
         return
     yield from verify_files(folder)
     yield from verify_accounts(folder)
+    yield from verify_duplicates(folder)
     for pack in RunFiles(folder).stages("pack"):
         yield from _datasets({f"{pack.name.removeprefix('pack')} {split}".strip(" -"): pack.folder.sub(split) for split in SPLITS})
 
