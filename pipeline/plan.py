@@ -166,7 +166,12 @@ class _Planner:
         clean: dict[str, tuple[str, ...]] = {"dedupe": (dedupe,)}
         read = {"filter": tuple(filtered.values()), "signatures": tuple(f"signatures-{name}" for name in filtered)}
         if "lines" in self.recipe.settings:
-            clean["lines"] = (self.add("lines", None, {**read, **clean}),)
+            asked = self.setting("lines", "sources")
+            sources = [name for name in asked if name in filtered]  # a user's own sources may be few
+            if sources or not asked:
+                clean["lines"] = (self.add("lines", None, {**read, **clean}, sources=sources),)
+            else:
+                self.left_out.append(f"lines: this run has none of its sources ({', '.join(asked)})")
         if "passages" in self.recipe.settings:
             priority = self.setting("passages", "priority") or self.setting("dedupe", "priority")
             clean["passages"] = (self.add("passages", None, {**read, **clean}, priority=priority),)

@@ -205,3 +205,11 @@ def test_passages_are_cut_where_the_recipe_asks_for_it() -> None:
     assert all((stage.inputs["lines"], stage.inputs["passages"]) == (("lines",), ("passages",)) for stage in readers)
     assert plan.stage("passages").inputs["lines"] == ("lines",)
     assert make_plan(recipe(passages__priority="[web]"), lock()).stage("passages").step.args["priority"] == ["web"]
+
+
+def test_lines_are_cut_of_the_sources_that_the_run_has() -> None:
+    def plan(asked: str) -> Plan:
+        return make_plan(parse_recipe(TEXT, "tiny.yaml", overrides={"lines.sources": asked}, user_sources={"web": ["a.html"]}), lock())
+
+    assert plan("[books, web]").stage("lines").step.args["sources"] == ["web"]
+    assert "lines: this run has none of its sources (books)" in plan("[books]").left_out
