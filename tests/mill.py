@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 #: Settings that make mix-v1 small: many parts, small vocabulary, short rows, several shards.
 SMALL = (
     "part_bytes=12000", "tokenizer.vocab_size=600", "tokenizer.sample_bytes=400000", "tokenize.infill.code=0.5", "mix.holdout=0.05",
-    "mix.shard_tokens=32768", "pack.seq_len=256", "pack.also=[128]", "dedupe.max_removed=0.9", "quality_model.max_documents=400",
+    "mix.shard_tokens=4096", "pack.seq_len=256", "pack.also=[128]", "dedupe.max_removed=0.9", "quality_model.max_documents=400",
     "sources.books.max_epochs=4", "sources.wikipedia.max_epochs=4", "sources.academic.max_epochs=4", "sources.curated.max_epochs=4",
     "sources.code.max_epochs=4",
 )  # fmt: skip
