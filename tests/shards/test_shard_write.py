@@ -48,6 +48,14 @@ def test_the_folder_above_opens_as_splits_and_files_open_alone(line: Line) -> No
     assert alone.features == loaded["train"].features
 
 
+def test_streaming_gives_the_same_rows(line: Line, dataset: Dataset, tmp_path: Path) -> None:
+    files = [line.train.path(shard.facts.file) for shard in dataset.shards]
+    streamed = datasets.load_dataset("arrow", data_files={"train": files}, split="train", streaming=True, cache_dir=str(tmp_path))
+    for mine, row in zip(streamed, dataset.rows(), strict=True):
+        for name in ("input_ids", "seq_lengths", "doc_index", "doc_offset"):
+            assert mine[name] == getattr(row, name).tolist()
+
+
 @pytest.mark.parametrize("rows", [0, 1, 3])
 def test_a_shard_is_one_uncompressed_batch_whose_arrays_are_found_again(rows: int) -> None:
     ids = np.arange(rows * 16, dtype=np.uint16).reshape(rows, 16)
