@@ -57,8 +57,8 @@ def parser() -> argparse.ArgumentParser:
     for item in dataclasses.fields(RunConfig):
         kind = next(kind for kind in (*get_args(hints[item.name]), hints[item.name]) if kind is not NoneType)
         required = item.default is dataclasses.MISSING
-        text = item.metadata["help"] + ("" if required or item.default in (None, False) else f" (default: {item.default})")
-        how: dict[str, Any] = {"action": "store_true"} if kind is bool else {"type": kind, **_values(item, kind)}
+        text = item.metadata["help"] + ("" if required or item.default in (None, False, True) else f" (default: {item.default})")
+        how: dict[str, Any] = {"action": _switch(item.default)} if kind is bool else {"type": kind, **_values(item, kind)}
         made.add_argument(
             f"--{item.name.replace('_', '-')}", required=required, default=None if required else item.default, help=text, **how
         )
@@ -143,6 +143,11 @@ def _need(*packages: str) -> None:
     if missing:
         where = "-r requirements/train.txt" if {"torch", "safetensors"} & set(missing) else " ".join(missing)
         raise TrainerError(f"{' and '.join(missing)} is not installed: pip install {where}")
+
+
+def _switch(default: object) -> Any:
+    """--NAME, or where that is what happens anyway, --no-NAME too."""
+    return argparse.BooleanOptionalAction if default is True else "store_true"
 
 
 def _values(item: dataclasses.Field[Any], kind: type) -> dict[str, Any]:

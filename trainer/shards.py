@@ -136,7 +136,7 @@ class PackedDataset:
         shard, inside = self.place(number)
         row = shard.row(inside)
         if row.tokens.max() >= self.vocab_size or row.lengths.min(initial=1) < 1 or row.lengths.sum() > self.seq_len:
-            raise DataError(f"{shard.path} is damaged: row {number} holds an id or a length that can't be; run with --verify")
+            raise DataError(f"{shard.path} is damaged: row {number} holds an id or a length that can't be; run without --no-verify")
         return row
 
     def place(self, number: int) -> tuple[Shard, int]:

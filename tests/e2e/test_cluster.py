@@ -45,7 +45,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, dic
 
 def wait_until_up(address: str, env: dict[str, str], log: Path) -> None:
     check = f"from ray.job_submission import JobSubmissionClient as C; C({address!r}).list_jobs()"
-    for _ in range(20):
+    for _ in range(60):
         if subprocess.run([sys.executable, "-c", check], env=env, capture_output=True).returncode == 0:
             return
     raise AssertionError(log.read_text())

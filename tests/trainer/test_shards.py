@@ -105,7 +105,7 @@ def test_the_folder_above_is_told_apart(folder: Path) -> None:
         open_dataset(folder.parent)
 
 
-def test_a_flipped_bit_is_found_on_request(folder: Path) -> None:
+def test_a_flipped_bit_is_found_by_its_hash(folder: Path) -> None:
     damage(first(folder))
     data = open_dataset(folder)
     with pytest.raises(DataError, match="is damaged: its SHA-256"):
