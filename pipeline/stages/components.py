@@ -97,8 +97,17 @@ def _small_star(job: Job) -> Report:
     first, last = _span(job)
     with SortedFiles(_links(job.inputs)) as links:
         for n, portion in enumerate(links.portions(first, last, LINKS_PER_TASK)):
-            _write(job, n, *forest(portion.column("document").to_numpy(), portion.column("hub").to_numpy()))
+            documents, hubs = portion.column("document").to_numpy(), portion.column("hub").to_numpy()
+            alone = links.count(int(documents[0]), int(documents[-1])) > LINKS_PER_TASK
+            _write(job, n, *(_around(documents, hubs, links) if alone else forest(documents, hubs)))
     return Report()
+
+
+def _around(documents: Ints, hubs: Ints, links: SortedFiles) -> tuple[Ints, Ints]:
+    """Some links of one document that has more than a portion holds: all its hubs go to the smallest of them, and so does it."""
+    only = int(documents[0])
+    smallest = min(int(piece.column("hub").to_numpy().min()) for piece in links.pieces(only, only, LINKS_PER_TASK))
+    return np.where(hubs == smallest, documents, hubs), np.full(len(hubs), smallest)
 
 
 def _large_star(job: Job) -> Report:

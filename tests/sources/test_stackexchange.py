@@ -69,7 +69,18 @@ def test_the_text_is_the_whole_thread(tmp_path: Path) -> None:
     asked = list(stackexchange(dump(tmp_path)))[1]
     text = extract_one(html, asked.content, asked.meta).text
     assert text == "\n\n".join(
-        ["Is a < b?", "Why does a < b?", "Answer", "Best.", "Answer", "Good.", "Answer", "Good too.", "Answer", "Early, and wrong."]
+        [
+            "# Is a < b?",
+            "Why does a < b?",
+            "## Answer",
+            "Best.",
+            "## Answer",
+            "Good.",
+            "## Answer",
+            "Good too.",
+            "## Answer",
+            "Early, and wrong.",
+        ]
     )
 
 

@@ -62,6 +62,12 @@ def test_stars_come_to_the_twin_s_components(
     assert found == plain.components(DOCUMENTS, links)
 
 
+def test_more_links_of_one_document_than_a_portion_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    divide(monkeypatch, 1, 5)
+    found, _ = joined(tmp_path, [(3, 15), (14, 15), (20, 12), (6, 3), (15, 0)])
+    assert found == plain.components(DOCUMENTS, [(3, 15), (14, 15), (20, 12), (6, 3), (15, 0)])
+
+
 def test_a_path_over_many_spans_takes_rounds_and_is_one_component(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """After the first small star each document has one hub, which has another one itself: that is not the end."""
     path = [(n, n - 1) for n in range(1, DOCUMENTS)]
