@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
+from typing import Any
 
 from pipeline.errors import InfeasibleMix, SourceError
 from pipeline.mixing import Stream, exact_shares, largest_total, shortage
@@ -42,19 +44,20 @@ def check_mix(state: Run) -> None:
     """
     asked = state.plan.stage("mix").step.args
     shares = exact_shares(asked["shares"])
-    streams = [Stream(name, share, *_foretold(state, name), asked["max_epochs"].get(name, 1.0)) for name, share in asked["shares"].items()]
+    evaluated = json.loads(state.stages["tokenizer"].committed.folder.read("tokenizer.evaluation.json"))["sources"]
+    foretold = {name: _foretold(state, name, evaluated.get(name)) for name in asked["shares"]}
+    streams = [Stream(name, share, *foretold[name], asked["max_epochs"].get(name, 1.0)) for name, share in asked["shares"].items()]
     largest, scarcest = largest_total({stream.source: stream.capacity for stream in streams}, shares)
     if (asked["tokens"] or 1) > largest * MARGIN:
         raise InfeasibleMix("foretold before encoding: " + shortage(streams, shares, asked["tokens"], largest, scarcest))
 
 
-def _foretold(state: Run, source: str) -> tuple[int, int]:
-    """(documents, tokens) of a source."""
+def _foretold(state: Run, source: str, evaluation: Mapping[str, Any] | None) -> tuple[int, int]:
+    """(documents, tokens) of a source, by what the tokenizer made of its held-out text."""
     reports = {key: run.committed.report for key, run in state.stages.items()}
     kept = reports[f"filter-{source}"].kept[source]
     after = [reports[key].kept[source] for key in ("dedupe", f"quality-{source}") if key in reports]
     documents = after[-1] if after else kept
     text = reports[f"filter-{source}"].counts[source, "text_bytes"] * documents / max(kept, 1)
-    evaluation = json.loads(state.stages["tokenizer"].committed.folder.read("tokenizer.evaluation.json"))["sources"].get(source)
     per_token = evaluation["bytes"] / evaluation["tokens"] if evaluation and evaluation["tokens"] else 1.0
     return documents, math.ceil(text / per_token) + documents

@@ -98,7 +98,8 @@ def _small_star(job: Job) -> Report:
     with SortedFiles(_links(job.inputs)) as links:
         for n, portion in enumerate(links.portions(first, last, LINKS_PER_TASK)):
             documents, hubs = portion.column("document").to_numpy(), portion.column("hub").to_numpy()
-            alone = links.count(int(documents[0]), int(documents[-1])) > LINKS_PER_TASK
+            first_of, last_of = int(documents[0]), int(documents[-1])
+            alone = first_of == last_of and links.count(first_of, last_of) > LINKS_PER_TASK
             _write(job, n, *(_around(documents, hubs, links) if alone else forest(documents, hubs)))
     return Report()
 
