@@ -100,7 +100,7 @@ def test_a_filter_that_would_do_nothing_is_a_mistake() -> None:
     assert bind("filter", "toxicity", {})[1] == [
         ("", "filter 'toxicity': name a list of words (`words`), a classifier (`model`), or both to look for")
     ]
-    assert bind("filter", "toxicity", {"words": ["list.txt"]})[1] == bind("filter", "toxicity", {}, partial=True)[1] == []
+    assert bind("filter", "toxicity", {"words": ["list.txt"]})[1] == []
     with pytest.raises(SourceError, match=r"toxicity: name a list of words"):
         judged("a")
 
