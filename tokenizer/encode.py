@@ -141,6 +141,13 @@ def framed(encoded: Encoded, *, bos: int | None, eos: int | None) -> Encoded:
     return Encoded(ids, offsets)
 
 
+def gathered(pool: Ids, starts: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64]) -> Encoded:
+    """Stretches of a pool of ids, one after the other, a row each."""
+    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    places = np.repeat(starts - offsets[:-1], lengths) + np.arange(offsets[-1])
+    return Encoded(pool[places], offsets)
+
+
 def obstacle(vocabulary: Vocabulary) -> str | None:
     """Why the kernel can't encode with a tokenizer, or None when it can."""
     spec, model = vocabulary.spec, vocabulary.spec["model"]

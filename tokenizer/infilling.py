@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from pipeline.kernels.arrow import Texts, large_strings, texts
-from tokenizer.encode import Encoded
+from tokenizer.encode import Encoded, gathered
 
 Draws = npt.NDArray[np.uint64]
 Ints = npt.NDArray[np.int64]
@@ -49,7 +49,7 @@ def encode_infilled(column: pa.Array, draws: Draws, how: Infilling, encode: Call
     starts, lengths = np.empty(len(column), np.int64), np.empty(len(column), np.int64)
     starts[~chosen], lengths[~chosen] = plain.offsets[:-1], plain.lengths
     starts[chosen], lengths[chosen] = cut.offsets[:-1] + len(plain.ids), cut.lengths
-    return _gathered(np.concatenate([plain.ids, cut.ids]), starts, lengths), int(chosen.sum())
+    return gathered(np.concatenate([plain.ids, cut.ids]), starts, lengths), int(chosen.sum())
 
 
 def _infilled(column: pa.Array, draws: Draws, how: Infilling, encode: Callable[[pa.Array], Encoded]) -> Encoded:
@@ -61,7 +61,7 @@ def _infilled(column: pa.Array, draws: Draws, how: Infilling, encode: Callable[[
     # columns: prefix, middle, suffix, and the marks of prefix, suffix, middle
     order = np.where(_below(draws[:, 1], how.spm)[:, None], [3, 4, 2, 5, 0, 1], [3, 0, 4, 2, 5, 1])
     starts, lengths = (np.take_along_axis(values, order, axis=1) for values in (starts, lengths))
-    told = _gathered(pool, starts.ravel(), lengths.ravel())
+    told = gathered(pool, starts.ravel(), lengths.ravel())
     return Encoded(told.ids, told.offsets[::6])
 
 
@@ -85,10 +85,3 @@ def _between_characters(column: Texts, cuts: Ints) -> Ints:
 def _below(draws: Draws, share: float) -> npt.NDArray[np.bool_]:
     """Which of the numbers, each equally likely to be any of 64 bits, fall into a share of all."""
     return draws.astype(np.float64) < share * 2.0**64
-
-
-def _gathered(pool: npt.NDArray[np.uint32], starts: Ints, lengths: Ints) -> Encoded:
-    """Stretches of a pool, one after the other."""
-    offsets = np.concatenate([[0], np.cumsum(lengths)])
-    places = np.repeat(starts - offsets[:-1], lengths) + np.arange(offsets[-1])
-    return Encoded(pool[places], offsets)

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pipeline.errors import StorageError
+from tokenizer.templates import BUILT_IN, OWN_TOKENS, roles
 from tokenizer.vocabulary import Vocabulary
 
 CONFIG = "tokenizer_config.json"
@@ -22,6 +23,7 @@ INFILLING = ("<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>")
 class Specials:
     """The special tokens. `roles` name who speaks in a chat; each has the token <|role|>, and `end` ends what they say.
 
+    `chat` names the built-in template (tokenizer.templates) that chats are written by; those but `roles` have tokens of their own.
     `infilling` marks prefix, suffix and middle (see tokenizer.infilling).
     `reserved` tokens <|reserved_0|> ... are left for those who train further, so that they need not grow the embedding.
     """
@@ -33,33 +35,31 @@ class Specials:
     end: str = "<|end|>"
     reserved: int = 5
     infilling: Sequence[str] = INFILLING
+    chat: str = "roles"
 
     def tokens(self) -> list[str]:
         """All of them in the order of their ids; StorageError when two are the same."""
         roles = [f"<|{role}|>" for role in self.roles]
         every = [self.eos, self.bos, self.pad, *roles, self.end, *self.infilling, *(f"<|reserved_{n}|>" for n in range(self.reserved))]
+        every += OWN_TOKENS[self.chat]
         twice = sorted({token for token in every if every.count(token) > 1})
         if twice or "" in every:
             raise StorageError(f"special tokens must differ and hold text: look at {twice or ['']}")
         return every
 
     def chat_template(self) -> str:
-        """The Jinja template by which `apply_chat_template` writes a chat: <|user|>...<|end|><|assistant|>...<|end|>"""
-        known = json.dumps(list(self.roles))
-        return (
-            "{% for message in messages %}"
-            f"{{% if message['role'] not in {known} %}}{{{{ raise_exception('unknown role ' ~ message['role']) }}}}{{% endif %}}"
-            f"{{{{ '<|' ~ message['role'] ~ '|>' ~ message['content'] ~ {json.dumps(self.end)} }}}}"
-            "{% endfor %}"
-            "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
-        )
+        """The Jinja template by which `apply_chat_template` writes a chat."""
+        return roles(self.roles, self.end) if self.chat == "roles" else BUILT_IN[self.chat]()
+
+    def speaking(self) -> list[str]:
+        """The special tokens without which the template can't be used."""
+        return [f"<|{role}|>" for role in (*self.roles, "assistant")] + [self.end] if self.chat == "roles" else [*OWN_TOKENS[self.chat]]
 
 
 def config(specials: Specials, vocabulary: Vocabulary) -> bytes:
     """The tokenizer_config.json of a tokenizer: what it has of the special tokens, and the chat template if it has all of that's."""
     present = {key: token for key, token in _uses(specials) if token in vocabulary.added}
-    speakers = [f"<|{role}|>" for role in specials.roles] + [specials.end]
-    chat = {"chat_template": specials.chat_template()} if all(token in vocabulary.added for token in speakers) else {}
+    chat = {"chat_template": specials.chat_template()} if all(token in vocabulary.added for token in specials.speaking()) else {}
     content = {
         "tokenizer_class": "PreTrainedTokenizerFast",
         "model_max_length": int(1e30),
@@ -69,6 +69,11 @@ def config(specials: Specials, vocabulary: Vocabulary) -> bytes:
         **chat,
     }
     return (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode()
+
+
+def with_template(config_file: bytes, template: str) -> bytes:
+    """A tokenizer_config.json with another chat template."""
+    return (json.dumps({**json.loads(config_file), "chat_template": template}, indent=1, ensure_ascii=False) + "\n").encode()
 
 
 def _uses(specials: Specials) -> Iterator[tuple[str, str]]:

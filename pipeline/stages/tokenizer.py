@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from dataclasses import replace
+from typing import Annotated, Any, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -19,11 +20,14 @@ from pipeline.storage import Folder, expand
 from tokenizer.counts import put_together
 from tokenizer.encode import Encoder
 from tokenizer.evaluate import Measure, table, train_reference, unused
-from tokenizer.special import CONFIG, Specials, config, special_id
+from tokenizer.special import CONFIG, Specials, config, special_id, with_template
 from tokenizer.splits import MAX_DIGITS, Split
+from tokenizer.templates import ChatTemplate, read_template
 from tokenizer.train import tokens_within, train_on_counts
 from tokenizer.vocabulary import FILE, Vocabulary
 
+#: Where newer tokenizers keep their chat template.
+JINJA = "chat_template.jinja"
 Share = Annotated[float, Field(ge=0)]
 
 
@@ -40,10 +44,10 @@ def _mistakes(args: Mapping[str, Any]) -> list[str]:
 
 def _specials(args: Mapping[str, Any]) -> Specials:
     names = ("eos_token", "bos_token", "pad_token", "chat_roles", "chat_end", "reserved")
-    return Specials(*(args[name] for name in names))
+    return replace(Specials(*(args[name] for name in names)), chat=args["chat"] or "roles")
 
 
-@stage("tokenizer", version=2, uses=("tokenizers", "unicode"), check=_mistakes)
+@stage("tokenizer", version=3, uses=("tokenizers", "unicode"), check=_mistakes)
 def tokenizer(
     job: Job,
     *,
@@ -59,6 +63,8 @@ def tokenizer(
     pad_token: str = "<|pad|>",
     chat_roles: Sequence[str] = ("system", "user", "assistant", "tool"),
     chat_end: str = "<|end|>",
+    chat: Literal["roles", "chatml", "llama3"] | None = None,
+    chat_template: Paths = (),
     reserved: Annotated[int, Field(ge=0)] = 5,
     reference: bool = True,
     file: Paths = (),
@@ -68,7 +74,11 @@ def tokenizer(
     `shares` are those of the recipe, or others. `split` names the pieces that are never merged across: GPT-4's, with at most
     `digits` digits in one (3 is GPT-4's, 1 Qwen's; 2 does best at 32k ids in nanochat's dev/LOG.md), or GPT-2's. `vocab_size`
     counts special tokens; up to 65536, ids take two bytes in the shards. `file` is a tokenizer.json to use instead, with its
-    tokenizer_config.json if there is one; without, it must have `eos_token`.
+    tokenizer_config.json if there is one; without, it must have `eos_token`. `from` names another run in the same folder, whose
+    tokenizer it is then.
+
+    Chats are written by the built-in template that `chat` names, or by the Jinja of `chat_template` (a file, or a
+    tokenizer_config.json); with neither, by the one that the tokenizer has, `roles` for one that is trained here.
 
     Memory follows from the number of different pieces, up to 500 bytes for each, not from `sample_bytes`. Beyond `max_pieces`
     (10 GB) the rarest are left out, and the evaluation says so. The library trains the reference on 128 MiB at most.
@@ -76,10 +86,11 @@ def tokenizer(
     Writes tokenizer.json, tokenizer_config.json, and tokenizer.evaluation.json: by source and language, beside a `reference`
     vocabulary of the same size that `ByteLevelBPETokenizer` makes, with its defaults, of what is kept of the sample as text.
     """
-    specials = Specials(eos_token, bos_token, pad_token, tuple(chat_roles), chat_end, reserved)
+    specials = Specials(eos_token, bos_token, pad_token, tuple(chat_roles), chat_end, reserved, chat=chat or "roles")
     facts: dict[str, Any] = {"kind": "the user's own", "vocab_size_asked": vocab_size}
     if file:
         content, settings = _own(file, specials)
+        settings = _chatting(settings, Vocabulary.parse(content), specials, chat)
     else:
         counted, least = put_together(job.inputs.files("pieces", "pieces"), max_pieces)
         facts |= {"kind": _kind(split, digits), "pieces": int(counted.counts.sum()), "different_pieces": len(counted.counts)}
@@ -88,6 +99,7 @@ def tokenizer(
             counted, vocab_size=vocab_size, split=split, digits=digits, specials=specials, min_frequency=min_frequency
         )
         settings = config(specials, Vocabulary.parse(content))
+    settings = _templated(settings, Vocabulary.parse(content), chat_template)
     training, held_out = _shown(job, held_out=False), _shown(job, held_out=True)
     plain = train_reference(training.column("text").to_pylist(), vocab_size, specials.tokens()) if reference and not file else None
     sampled = _sampled(job)
@@ -130,13 +142,34 @@ def _own(paths: Sequence[str], specials: Specials) -> tuple[bytes, bytes]:
         settings = _read(named[CONFIG])
         for use in ("bos_token", "eos_token", "pad_token"):
             special_id(settings, vocabulary, use)
-        return content, settings
+        return content, with_template(settings, _read(named[JINJA]).decode()) if JINJA in named else settings
     if specials.eos not in vocabulary.added:
         known = ", ".join(sorted(vocabulary.added)[:20]) or "none"
         raise SourceError(
             f"tokenizer: {named[content_name]} has no special token {specials.eos!r}; set eos_token to one of its own: {known}"
         )
     return content, config(specials, vocabulary)
+
+
+def _chatting(settings: bytes, vocabulary: Vocabulary, specials: Specials, chat: str | None) -> bytes:
+    """The settings of a user's tokenizer with the built-in template that is asked for; it must have that's special tokens."""
+    if chat is None:
+        return settings
+    if lacking := [token for token in specials.speaking() if token not in vocabulary.added]:
+        raise SourceError(f"tokenizer: chat {chat!r} needs special tokens that the tokenizer hasn't ({', '.join(lacking)})")
+    return with_template(settings, specials.chat_template())
+
+
+def _templated(settings: bytes, vocabulary: Vocabulary, paths: Sequence[str]) -> bytes:
+    """The settings with the template of a file, tried before a conversation is met."""
+    files = expand(paths)
+    if len(files) > 1:
+        raise SourceError(f"tokenizer: chat_template names {len(files)} files, and one is used: {', '.join(files)}")
+    for path in files:
+        source = read_template(_read(path), path)
+        ChatTemplate(source, path, list(vocabulary.added), {})
+        settings = with_template(settings, source)
+    return settings
 
 
 def _read(path: str) -> bytes:

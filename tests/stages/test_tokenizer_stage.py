@@ -16,7 +16,9 @@ from tokenizers import Tokenizer
 from pipeline.errors import SourceError, StorageError
 from pipeline.job import Committed
 from pipeline.registry import bind
+from tokenizer.sandbox import BadTemplate
 from tokenizer.special import Specials, config
+from tokenizer.templates import chatml
 from tokenizer.vocabulary import Vocabulary
 
 FILES = ["tokenizer.evaluation.json", "tokenizer.json", "tokenizer_config.json"]
@@ -204,3 +206,34 @@ def test_own_files_are_known_by_content(tmp_path: Path) -> None:
     (tmp_path / "tokenizer.json").write_bytes(trained())
     step, _ = bind("stage", "tokenizer", {"shares": SHARES, "file": [str(tmp_path / "tokenizer.json")]})
     assert step.identity(lambda paths: f"digest of {len(paths)}")["args"]["file"] == "digest of 1"
+
+
+def chat_template_of(stage: Committed) -> str:
+    return str(json.loads(stage.folder.read("tokenizer_config.json"))["chat_template"])
+
+
+def test_chats_by_a_template_that_is_built_in(line: Line) -> None:
+    stage = line.tokenizer(chat="chatml", reference=False)
+    added = Vocabulary.parse(stage.folder.read("tokenizer.json")).added
+    assert chat_template_of(stage) == chatml()
+    assert {"<|im_start|>", "<|im_end|>", "<|assistant|>"} <= added.keys()
+
+
+def test_chats_by_a_file(line: Line, tmp_path: Path) -> None:
+    (tmp_path / "own.jinja").write_text("{{ messages }}")
+    assert chat_template_of(line.tokenizer(chat_template=[str(tmp_path / "own.jinja")], reference=False)) == "{{ messages }}"
+    (tmp_path / "own.jinja").write_text("{{ messages.__class__ }}")
+    with pytest.raises(BadTemplate, match="own.jinja reaches"):
+        line.tokenizer(chat_template=[str(tmp_path / "own.jinja")], reference=False)
+
+
+def test_a_tokenizer_of_someone_elses_keeps_its_template_or_has_what_another_needs(line: Line, tmp_path: Path) -> None:
+    (tmp_path / "tokenizer.json").write_bytes(trained())
+    settings = {"eos_token": "<|endoftext|>", "chat_template": "{{ 1 }}"}
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(settings))
+    assert chat_template_of(line.tokenizer(file=[str(tmp_path)])) == "{{ 1 }}"
+    assert chat_template_of(line.tokenizer(file=[str(tmp_path)], chat="roles")) == Specials().chat_template()
+    with pytest.raises(SourceError, match=r"'chatml' needs special tokens .*<\|im_start\|>, <\|im_end\|>"):
+        line.tokenizer(file=[str(tmp_path)], chat="chatml")
+    (tmp_path / "chat_template.jinja").write_text("{{ 2 }}")
+    assert chat_template_of(line.tokenizer(file=[str(tmp_path)])) == "{{ 2 }}"

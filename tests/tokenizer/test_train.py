@@ -9,7 +9,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import jinja2
 import pytest
 from bpe_kit import MANY_TONGUES, ids_of, trained
 from kit import program, prose
@@ -17,7 +16,9 @@ from tokenizers import AddedToken, Tokenizer
 
 from pipeline.errors import StorageError
 from tokenizer.encode import Encoder
+from tokenizer.sandbox import Refused
 from tokenizer.special import CONFIG, Specials, config, special_id
+from tokenizer.templates import ChatTemplate
 from tokenizer.train import train
 from tokenizer.vocabulary import Vocabulary, fingerprint
 
@@ -107,18 +108,22 @@ def test_config_has_what_transformers_reads() -> None:
     assert all(token.special for token in added.values())
 
 
-def test_chat_template_writes_a_chat() -> None:
-    settings = json.loads(config(Specials(), Vocabulary.parse(trained())))
-    template = jinja2.Environment().from_string(settings["chat_template"])
-    chat = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": " {{ Hi }} "}]
-    written = template.render(messages=chat, add_generation_prompt=True)
-    assert written == "<|system|>Be brief.<|end|><|user|> {{ Hi }} <|end|><|assistant|>"
-
-    def refuse(message: str) -> None:
-        raise ValueError(message)
-
-    with pytest.raises(ValueError, match="unknown role robot"):
-        template.render(messages=[{"role": "robot", "content": ""}], raise_exception=refuse)
+@pytest.mark.parametrize(
+    ("chat", "due"),
+    [
+        ("roles", "<|system|>Be brief.<|end|><|user|> {{ Hi }} <|end|><|assistant|>"),
+        ("chatml", "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\n {{ Hi }} <|im_end|>\n<|im_start|>assistant\n"),
+    ],
+)
+def test_chat_template_writes_a_chat(chat: str, due: str) -> None:
+    specials = Specials(chat=chat)
+    vocabulary = Vocabulary.parse(train(MANY_TONGUES, vocab_size=400, specials=specials))
+    template = ChatTemplate(json.loads(config(specials, vocabulary))["chat_template"], chat, list(vocabulary.added), {})
+    messages = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": " {{ Hi }} "}]
+    assert template.render(messages, add_generation_prompt=True) == due
+    assert {token for token in specials.speaking() if token in due} <= vocabulary.added.keys()
+    with pytest.raises(Refused, match="unknown role robot"):
+        template.render([{"role": "robot", "content": ""}])
 
 
 def test_a_template_needs_its_tokens() -> None:
