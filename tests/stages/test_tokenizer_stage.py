@@ -223,7 +223,7 @@ def test_chats_by_a_file(line: Line, tmp_path: Path) -> None:
     (tmp_path / "own.jinja").write_text("{{ messages }}")
     assert chat_template_of(line.tokenizer(chat_template=[str(tmp_path / "own.jinja")], reference=False)) == "{{ messages }}"
     (tmp_path / "own.jinja").write_text("{{ messages.__class__ }}")
-    with pytest.raises(BadTemplate, match="own.jinja reaches"):
+    with pytest.raises(BadTemplate, match=r"own\.jinja reaches"):
         line.tokenizer(chat_template=[str(tmp_path / "own.jinja")], reference=False)
 
 
