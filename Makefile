@@ -1,7 +1,7 @@
 # Two commands do all the set-up:  make recipe=mix-v1   and   make test
 #
 #   make recipe=NAME [profile=sample|full|local] [out=PATH|URL] [workers=N] [cluster=http://HEAD:8265]
-#                    [sources=PATHS] [evals=PATHS] [set="KEY=VALUE ..."]
+#                    [sources=PATHS] [evals=PATHS] [set="KEY=VALUE ..."] [update=1]
 #   make plan|status|inspect|report|verify recipe=NAME     make train recipe=NAME model=debug
 #   make rejects recipe=NAME [source=web] [stage=filter] [reason=gopher_quality:short] [n=5]
 #   make test | lint | bench
@@ -17,7 +17,7 @@ venv := .venv
 bin := $(venv)/bin
 common = $(recipe) --out $(out)
 planned = $(common) $(if $(profile),--profile $(profile)) $(foreach item,$(subst $(comma), ,$(sources)),--sources $(item)) \
-	$(foreach item,$(subst $(comma), ,$(evals)),--evals $(item)) $(foreach item,$(set),--set $(item))
+	$(foreach item,$(subst $(comma), ,$(evals)),--evals $(item)) $(foreach item,$(set),--set $(item)) $(if $(update),--update)
 
 .DEFAULT_GOAL := $(if $(recipe),run,help)
 .PHONY: help run plan status inspect report verify rejects train test lint bench setup clean

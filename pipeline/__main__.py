@@ -23,6 +23,8 @@ FilesOpt = Annotated[
     list[str] | None, typer.Option(help="Files, folders or globs: txt (one text a line), jsonl, csv, parquet. Repeatable.")
 ]
 
+UpdateOpt = Annotated[bool, typer.Option("--update", help="Take published files that have changed since they were locked.")]
+
 app = typer.Typer(
     name="tokenmill", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
     help="Grinds raw text into training tokens: one recipe from download to packed shards.",
@@ -37,6 +39,7 @@ def run(
     cache: Annotated[str, typer.Option(help="Where downloads are kept (default: OUT/cache).")] = "",
     workers: Annotated[int | None, typer.Option(min=1, help="How many tasks at once; all processors when not given.")] = None,
     local: Annotated[bool, typer.Option("--local", help="No Ray: one task at a time in this process, for debuggers.")] = False,
+    update: UpdateOpt = False,
     cluster_url: Annotated[str, typer.Option("--cluster", help="Submit the run to a Ray cluster (http://HEAD:8265).")] = "",
     sources: SourcesOpt = None,
     evals: EvalsOpt = None,
@@ -47,7 +50,7 @@ def run(
     from pipeline.cli.run import run_here, submit
 
     checked = _recipe(recipe, profile, sources, evals, settings)
-    options = Options(out, cache, workers, local)
+    options = Options(out, cache, workers, local, update)
     if cluster_url:
         raise typer.Exit(submit(cluster_url, sys.argv[1:]))
     run_here(checked, options, as_json)
@@ -62,13 +65,14 @@ def plan(
     sources: SourcesOpt = None,
     evals: EvalsOpt = None,
     settings: SetOpt = None,
+    update: UpdateOpt = False,
     as_json: JsonOpt = False,
 ) -> None:
     """Print the stages with their fingerprints, what is done already, and what the run will cost; fetches the inputs."""
     from pipeline.cli.plan import show_plan
 
     checked = _recipe(recipe, profile, sources, evals, settings)
-    lock, planned = fetch_and_plan(checked, Options(out, cache))
+    lock, planned = fetch_and_plan(checked, Options(out, cache, update=update))
     show_plan(lock, planned, run_folder(checked, out), as_json)
 
 

@@ -1,6 +1,7 @@
 """What a step takes and gives back: the shapes that let a rule be a plain function.
 
 fetcher    (cache, **keys) -> [InputFile]            where bytes come from
+publisher  (Listing, **keys) -> [RemoteFile]         a fetcher that names the files; the store fetches them
 reader     (InputFile, **keys) -> RawDocument ...    how a file's records are read
 extractor  (RAW batch, **keys) -> Extracted          bytes to text
 filter     (DOC batch, **keys) -> Verdicts           measure, then decide; the worker drops and counts
@@ -10,7 +11,7 @@ export     (dataset folder, target, **keys) -> None  packed shards to another tr
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
@@ -22,7 +23,8 @@ class InputFile:
     """One file to read, as the lock file pins it.
 
     `name` is its stable locator ("deb:git-doc"), `path` where its bytes lie now (a path or URL), `sha256` of its
-    content, `size` in bytes. `version`, `licence` and `origin` (where it was fetched from, by name) may be empty.
+    content, `size` in bytes. `version`, `licence`, `origin` (where it was fetched from, by name) and `url` (by address) may
+    be empty.
     """
 
     name: str
@@ -32,6 +34,28 @@ class InputFile:
     version: str = ""
     licence: str = ""
     origin: str = ""
+    url: str = ""
+
+
+@dataclass(frozen=True, order=True)
+class RemoteFile:
+    """One file that a publisher offers: fetched, it becomes the InputFile of that name.
+
+    `url` is http(s) or of a store that fsspec knows (s3://). `size` in bytes (None: not said) and `checksum` ("sha1:0a4d...",
+    "" for none) as the publisher states them. `optional`: a catalogue names it, and it may all the same not be there.
+    """
+
+    name: str
+    url: str
+    size: int | None = None
+    checksum: str = ""
+    version: str = ""
+    licence: str = ""
+    optional: bool = False
+
+
+#: How a fetcher reads a publisher's list: the content of what is at an address.
+Listing = Callable[[str], bytes]
 
 
 class RawDocument(NamedTuple):

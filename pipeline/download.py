@@ -14,10 +14,13 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pipeline.contracts import InputFile, Task
+from pipeline.contracts import InputFile, RemoteFile, Task
 from pipeline.errors import MissingInput, SourceError, TokenmillError
+from pipeline.fetching.pins import pin
+from pipeline.fetching.store import Store
+from pipeline.fetching.tally import Tally
 from pipeline.recipe import Input, Recipe
-from pipeline.registry import Step, lookup
+from pipeline.registry import Step, bind, lookup
 from pipeline.storage import Folder
 
 
@@ -49,22 +52,27 @@ class Lock:
         return {"inputs": rows, "missing": list(self.missing)}
 
 
-def fetch(recipe: Recipe, cache: Path) -> Lock:
+def fetch(recipe: Recipe, cache: Path, *, update: bool = False, tally: Tally | None = None) -> Lock:
     """Fetch the inputs of every source into `cache`.
 
-    A missing package is noted and tolerated (the floor decides later); a source that can't be fetched at all raises
-    SourceError, after the others were tried, naming each.
+    A file that has changed since the recipe's lock named it is an error, unless `update`. A missing package is noted and
+    tolerated (the floor decides later); a source that can't be fetched at all raises SourceError, after the others were
+    tried, naming each.
     """
     inputs: list[LockedInput] = []
     missing: list[str] = []
+    store = _store(recipe, cache, update, tally)
     failed = _fetch_together(recipe, cache)
     failures = list(failed.values())
+    published = _published_files(recipe, store, missing, failures)
     for source in recipe.sources:
-        for item in source.inputs:
+        for place, item in enumerate(source.inputs):
             if item.fetch.name in failed:
                 continue
             try:
-                files = _fetch_one(item, cache, missing)
+                files = published[source.name, place] if _lists(item) else _fetch_one(item, cache, missing)
+            except KeyError:
+                continue  # among the failures
             except TokenmillError as error:
                 failures.append(f"{source.name}: {error}")
                 continue
@@ -72,7 +80,44 @@ def fetch(recipe: Recipe, cache: Path) -> Lock:
     if failures:
         raise SourceError("inputs that can't be fetched:\n  " + "\n  ".join(failures))
     _check_names(inputs)
+    pin(recipe.path, [item.file for item in inputs], store.date, update=update)
     return Lock(tuple(inputs), tuple(missing))
+
+
+def _store(recipe: Recipe, cache: Path, update: bool, tally: Tally | None) -> Store:
+    step = recipe.download or bind("setting", "download", {})[0]
+    client, rules = step()
+    return Store(cache / "published", client, replace(rules, update=update), tally)
+
+
+def _lists(item: Input) -> bool:
+    """Whether a fetcher only names files, for the store to fetch."""
+    return bool(item.fetch.type.extras.get("lists"))
+
+
+def _published_files(recipe: Recipe, store: Store, missing: list[str], failures: list[str]) -> dict[tuple[str, int], list[InputFile]]:
+    """The files of every input that names them, by source and place: all lists first, then all files together."""
+    listed: dict[tuple[str, int], list[RemoteFile]] = {}
+    origins = {(source.name, place): item for source in recipe.sources for place, item in enumerate(source.inputs) if _lists(item)}
+    for (name, place), item in origins.items():
+        try:
+            listed[name, place] = list(item.fetch(store.listing))
+        except TokenmillError as error:
+            failures.append(f"{name}: {error}")
+    try:
+        found = {file.url: file for file in store.fetch([file for files in listed.values() for file in files])}
+    except TokenmillError as error:
+        failures.append(str(error))
+        return {}
+    missing += [f"{file.name}: {file.url} is not there" for files in listed.values() for file in files if file.url not in found]
+    return {
+        key: [
+            replace(found[file.url], name=file.name, version=file.version, licence=file.licence, origin=origins[key].fetch.name)
+            for file in files
+            if file.url in found
+        ]
+        for key, files in listed.items()
+    }
 
 
 def _fetch_together(recipe: Recipe, cache: Path) -> dict[str, str]:

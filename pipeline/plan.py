@@ -256,7 +256,7 @@ class _Planner:
 
 def _facts(file: InputFile) -> dict[str, Any]:
     """All that is known of an input file but where it lies: each of it may end up in a document's row."""
-    return {key: value for key, value in asdict(file).items() if key not in ("path", "origin")}
+    return {key: value for key, value in asdict(file).items() if key not in ("path", "origin", "url")}
 
 
 def _as_json(step: Step) -> dict[str, Any]:

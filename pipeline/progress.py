@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from types import TracebackType
 from typing import Protocol, Self
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 
+from pipeline.fetching.tally import Quiet, Tally
 from pipeline.report import Report
 
 
@@ -27,6 +38,9 @@ class Watch(Protocol):
     def say(self, text: str) -> None:
         """Anything worth a line."""
 
+    def downloads(self) -> Tally:
+        """Who is told how the files come."""
+
 
 class Silent:
     """Watches and says nothing: for callers that want the result alone."""
@@ -38,6 +52,9 @@ class Silent:
     def end(self, ran: list[str], reused: list[str]) -> None: ...
 
     def say(self, text: str) -> None: ...
+
+    def downloads(self) -> Tally:
+        return Quiet()
 
 
 class Lines:
@@ -87,6 +104,9 @@ class Lines:
     def say(self, text: str) -> None:
         self.console.print(text, markup=False)
 
+    def downloads(self) -> Tally:
+        return Downloads(self.console)
+
     def _rate(self) -> str:
         seconds = time.monotonic() - self._start
         return f"{self._read / seconds:,.0f} docs/s" if self._read and seconds > 0 else ""
@@ -95,3 +115,60 @@ class Lines:
         if self._progress:
             self._progress.stop()
             self._progress = None
+
+
+class Downloads:
+    """Bytes, rate and time left of all files together: a bar on a terminal, elsewhere a line now and then."""
+
+    #: Seconds between two lines.
+    EVERY = 30.0
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._lock = threading.Lock()
+        self._progress: Progress | None = None
+
+    def begin(self, files: int, total: int | None) -> None:
+        self._start = self._said = time.monotonic()
+        self._files, self._total, self._bytes, self._done = files, total, 0, 0
+        size = f", {total / 1e6:,.1f} MB" if total is not None else ""
+        self._console.print(f"download: {files:,} files{size}")
+        if self._console.is_terminal:
+            columns = (
+                TextColumn("download {task.fields[files]}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TextColumn("left"),
+                TimeRemainingColumn(),
+            )  # fmt: skip
+            self._progress = Progress(*columns, console=self._console, transient=True)
+            self._bar = self._progress.add_task("", total=total, files=f"0/{files:,}")
+            self._progress.start()
+
+    def bytes(self, number: int) -> None:
+        with self._lock:
+            self._bytes += number
+            self._show()
+
+    def file(self, name: str) -> None:  # noqa: ARG002 - part of what a tally is told
+        with self._lock:
+            self._done += 1
+            self._show()
+
+    def end(self) -> None:
+        if self._progress:
+            self._progress.stop()
+            self._progress = None
+        seconds = time.monotonic() - self._start
+        self._console.print(f"download: {self._done:,} of {self._files:,} files, {self._bytes / 1e6:,.1f} MB in {seconds:,.1f} s")
+
+    def _show(self) -> None:
+        if self._progress:
+            self._progress.update(self._bar, completed=self._bytes, files=f"{self._done:,}/{self._files:,}")
+        elif time.monotonic() - self._said > self.EVERY:
+            self._said = time.monotonic()
+            self._console.print(f"download: {self._done:,} of {self._files:,} files, {self._bytes / 1e6:,.1f} MB{self._left()}")
+
+    def _left(self) -> str:
+        seconds = time.monotonic() - self._start
+        rate = self._bytes / seconds if seconds > 0 else 0.0
+        if not self._total or rate <= 0:
+            return f", {rate / 1e6:,.1f} MB/s"
+        return f", {rate / 1e6:,.1f} MB/s, {max(self._total - self._bytes, 0) / rate / 60:,.0f} min left"

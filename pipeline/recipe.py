@@ -7,7 +7,7 @@ filtered, the settings of the stages, and profiles that say where the bytes come
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -27,7 +27,7 @@ FOLLOWS = {
     "mix": "this follows from the sources: set their share or max_epochs",
     "index": "this follows from `signatures` and `dedupe`: set it there",
 }
-TOP_KEYS = ("name", "about", "seed", "part_bytes", "sources", "decontaminate", "profiles", "default_profile", *SETTINGS)
+TOP_KEYS = ("name", "about", "seed", "part_bytes", "download", "sources", "decontaminate", "profiles", "default_profile", *SETTINGS)
 #: Input files smaller than this share a part with their neighbours, unless the recipe says otherwise.
 PART_BYTES = 16_000_000
 SOURCE_KEYS = ("about", "share", "max_epochs", "floor", "inputs", "extract", "filters", "quality")
@@ -64,7 +64,7 @@ class Recipe:
     """A checked recipe with one profile chosen.
 
     `part_bytes`: input files smaller than this share a part with their neighbours. `settings`: the stages' arguments as
-    far as the recipe gives them.
+    far as the recipe gives them. `download`: how publishers are asked. `path`: its file, "" where it has none.
     """
 
     name: str
@@ -74,6 +74,8 @@ class Recipe:
     part_bytes: int
     sources: tuple[Source, ...]
     settings: Mapping[str, Step] = field(default_factory=dict)
+    download: Step | None = None
+    path: str = ""
 
     def source(self, name: str) -> Source:
         return next(source for source in self.sources if source.name == name)
@@ -96,7 +98,7 @@ def load_recipe(
     except (OSError, UnicodeDecodeError) as error:
         beside = sorted(found.stem for found in FilePath(path).parent.glob("*.yaml"))
         raise RecipeError(path, [Mistake(0, "file", f"can't be read ({error}); recipes there: {', '.join(beside) or 'none'}")]) from error
-    return parse_recipe(text, path, profile, overrides, user_sources)
+    return replace(parse_recipe(text, path, profile, overrides, user_sources), path=path)
 
 
 def parse_recipe(
@@ -142,6 +144,7 @@ class _Parser(Fields):
             part_bytes=self.whole(("part_bytes",), PART_BYTES, least=1),
             sources=sources,
             settings={name: step for name, step in settings.items() if step is not None},
+            download=self.bind("setting", "download", top.get("download"), ("download",)),
         )
 
     def sources(self) -> tuple[Source, ...]:

@@ -27,7 +27,16 @@ F = TypeVar("F", bound=Callable[..., Any])
 _FINITE = ConfigDict(allow_inf_nan=False)
 
 #: Packages whose modules hold steps; every module in them is imported once, when a name is first looked up.
-STEP_PACKAGES = ("pipeline.sources", "pipeline.extract", "pipeline.filters", "pipeline.stages", "pipeline.shards", "pipeline.compat")
+STEP_PACKAGES = (
+    "pipeline.fetching",
+    "pipeline.remotes",
+    "pipeline.sources",
+    "pipeline.extract",
+    "pipeline.filters",
+    "pipeline.stages",
+    "pipeline.shards",
+    "pipeline.compat",
+)
 
 
 class ByContent:
@@ -130,6 +139,14 @@ def fetcher(name: str, version: int = 1, **extras: Any) -> Callable[[F], F]:
     `together=function(cache, [args, ...])` may fetch ahead, in one go, all that a recipe asks of this fetcher.
     """
     return register("fetcher", name, version, **extras)
+
+
+def publisher(name: str, version: int = 1, **extras: Any) -> Callable[[F], F]:
+    """`function(listing: Listing, *, ...) -> list[RemoteFile]`: a fetcher that says which files there are.
+
+    What they all name is fetched together: within the limits of each host, resumed, checked, held in the cache.
+    """
+    return register("fetcher", name, version, lists=True, **extras)
 
 
 def reader(name: str, version: int = 1, **extras: Any) -> Callable[[F], F]:

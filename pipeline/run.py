@@ -13,6 +13,7 @@ from typing import Any
 
 from pipeline.download import Lock, fetch, publish
 from pipeline.errors import StorageError, TokenmillError
+from pipeline.fetching.tally import Tally
 from pipeline.gates import check_before_going_on
 from pipeline.plan import Plan, make_plan
 from pipeline.progress import Watch
@@ -30,6 +31,7 @@ class Options:
     cache: str = ""
     workers: int | None = None
     local: bool = False
+    update: bool = False
 
     @property
     def cache_path(self) -> Path:
@@ -41,10 +43,10 @@ def run_folder(recipe: Recipe, out: str) -> Folder:
     return Folder(out).sub(recipe.name)
 
 
-def fetch_and_plan(recipe: Recipe, options: Options) -> tuple[Lock, Plan]:
+def fetch_and_plan(recipe: Recipe, options: Options, tally: Tally | None = None) -> tuple[Lock, Plan]:
     """Fetch the inputs (a second time nothing is fetched), write the lock file, and plan on it."""
     folder = run_folder(recipe, options.out)
-    lock = fetch(recipe, options.cache_path)
+    lock = fetch(recipe, options.cache_path, update=options.update, tally=tally)
     folder.write_json(f"{recipe.profile or 'inputs'}.lock.json", lock.to_json())
     return lock, make_plan(recipe, publish(lock, folder.sub("inputs")))
 
@@ -55,7 +57,7 @@ def run(recipe: Recipe, options: Options, watch: Watch) -> Run:
     Raises TokenmillError; what was committed stays, stopped.json says how far it came, and running again goes on from it.
     """
     start = time.monotonic()
-    lock, plan = fetch_and_plan(recipe, options)
+    lock, plan = fetch_and_plan(recipe, options, watch.downloads())
     for text in (*(f"missing: {text}" for text in lock.missing), *(f"left out: {text}" for text in plan.left_out)):
         watch.say(text)
     watch.say(f"download: {len(lock.inputs)} input files, {sum(item.file.size for item in lock.inputs) / 1e6:,.1f} MB, locked")

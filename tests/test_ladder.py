@@ -15,11 +15,12 @@ LADDER: tuple[tuple[str, ...], ...] = (
     ("pipeline.errors", "pipeline.contracts"),
     ("pipeline.schema", "pipeline.report", "pipeline.mixing", "pipeline.writing"),
     ("pipeline.storage", "pipeline.registry", "pipeline.kernels", "pipeline.located"),
-    ("pipeline.languages", "pipeline.licences"),
+    ("pipeline.languages", "pipeline.licences", "pipeline.fetching"),
     ("pipeline.job",),
     ("pipeline.survivors", "pipeline.tokens", "pipeline.classifying", "pipeline.mixing", "pipeline.runfiles"),
     ("tokenizer", "pipeline.evals"),
     (
+        "pipeline.remotes",
         "pipeline.sources",
         "pipeline.extract",
         "pipeline.filters",

@@ -6,23 +6,18 @@ the machine's own settings. apt verifies signatures and hashes.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pipeline.errors import SourceError
 
 #: Lists older than this are asked for again: mirrors drop old versions, and a missing package may have come.
 FRESH_SECONDS = 24 * 3600
-
-#: How long a process waits for another one that fetches into the same cache.
-LOCK_SECONDS = 30 * 60
 
 #: What may be set by `-o`: where packages come from, proxies and patience. Others can run programs (APT::Update::Pre-Invoke).
 _HARMLESS = re.compile(r"(?:Dir::Etc::source(?:list|parts)|Acquire::(?:(?:https?|ftp)::)?(?:Proxy|Timeout|Retries))=.*", re.IGNORECASE)
@@ -133,20 +128,3 @@ class Apt:
 def _complaint(done: subprocess.CompletedProcess[str]) -> str:
     lines = done.stderr.splitlines()
     return "; ".join([line for line in lines if line.startswith("E:")] or lines) or f"exit status {done.returncode}"
-
-
-@contextmanager
-def exclusive(path: Path) -> Iterator[int]:
-    """Hold a lock file; the descriptor that holds it is given, for child processes to inherit. The kernel frees it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "a") as file:
-        deadline = time.monotonic() + LOCK_SECONDS
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError as error:
-                if time.monotonic() > deadline:
-                    raise SourceError(f"{path} is held by another process that fetches: wait for it, or end it") from error
-                time.sleep(0.2)
-        yield file.fileno()

@@ -17,8 +17,9 @@ from typing import Any
 
 from pipeline.contracts import InputFile
 from pipeline.errors import MissingInput, SourceError
+from pipeline.fetching.locking import exclusive
 from pipeline.registry import fetcher, fingerprint
-from pipeline.sources.apt import Apt, Stanza, check, exclusive
+from pipeline.sources.apt import Apt, Stanza, check
 from pipeline.sources.archives import members
 from pipeline.storage import Folder, sha256_of
 
