@@ -41,6 +41,7 @@ def stackexchange(
 ) -> Iterator[RawDocument]:
     """One HTML document for each question: title, body, then its answers, the best scored first.
 
+    The file is a Posts.xml, compressed or not, or the .7z of a site that holds one.
     `site` ("coffee.stackexchange.com") gives documents their address. `min_score` leaves out answers below it, `max_answers`
     all after so many. An answer without its question is of the format "invalid" ("orphan_answer"). Locator: the
     question's id; meta: title, score, answers. Raises SourceError for a damaged file, or one that isn't a Posts.xml.
@@ -55,7 +56,7 @@ def stackexchange(
 
 
 def _posts(file: InputFile, min_score: int | None) -> Iterator[_Post]:
-    for row in elements(file, "posts", whole={"row"}):
+    for row in elements(file, "posts", whole={"row"}, member="Posts.xml"):
         kind, score = row.get("PostTypeId"), _number(row.get("Score"))
         if kind not in (_QUESTION, _ANSWER) or (kind == _ANSWER and min_score is not None and score < min_score):
             continue

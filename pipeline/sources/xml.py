@@ -21,12 +21,13 @@ class _Refused(Exception):
 
 
 def elements(
-    file: InputFile, root: str, *, whole: Set[str], starts: Set[str] = frozenset(), max_bytes: int = 64 << 20
+    file: InputFile, root: str, *, whole: Set[str], starts: Set[str] = frozenset(), max_bytes: int = 64 << 20, member: str = ""
 ) -> Iterator[Element]:
     """The elements called one of `whole` with all they hold, and those of `starts` with their attributes alone, in order.
 
-    `root` is the name the outermost element must have. Raises SourceError naming the file and the place: not well-formed,
-    another root, an element above `max_bytes` of text, or entity declarations, which can blow up and no dump needs.
+    `member` is the file read of a 7z archive. `root` is the name the outermost element must have. Raises SourceError naming the
+    file and the place: not well-formed, another root, an element above `max_bytes` of text, or entity declarations, which can
+    blow up and no dump needs.
     """
     collector = _Collector(root, whole, starts, max_bytes)
     parser = expat.ParserCreate()
@@ -34,7 +35,7 @@ def elements(
     parser.StartElementHandler, parser.EndElementHandler = collector.start, collector.end
     parser.CharacterDataHandler = collector.data
     parser.EntityDeclHandler = _refuse_entities
-    with uncompressed(file) as stream:
+    with uncompressed(file, member) as stream:
         more = True
         while more:
             piece = stream.read(CHUNK)

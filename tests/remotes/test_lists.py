@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 import json
 from collections.abc import Callable
 
@@ -244,4 +245,4 @@ def test_lines_and_choices() -> None:
     items = [str(number) for number in range(100)]
     assert some(items, None, str) == some(items, 100, str) == items
     chosen = [some(items, number, str) for number in range(1, 100)]
-    assert all(set(fewer) < set(more) for fewer, more in zip(chosen, chosen[1:], strict=False))
+    assert all(set(fewer) < set(more) for fewer, more in itertools.pairwise(chosen))
