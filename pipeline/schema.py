@@ -1,7 +1,7 @@
 """What flows between the stages: Arrow schemas, and the one function that holds a batch to its schema.
 
 RAW   what a source reads: undecoded bytes of one document, and what is known of it
-DOC   what extraction makes of it: text, one row per document
+DOC   what extraction makes of it: text, one row per document; conversations say beside it who says what
 Signal columns (what a filter measured) are appended to DOC as `filter.signal`; the field's metadata hold the rules' bounds.
 Texts are `large_string`: one offset width everywhere, so that a part may hold more than 2 GiB.
 """
@@ -28,8 +28,18 @@ def _text(name: str) -> pa.Field:
 #: One undecoded document. `format` names the extractor that can read `content`.
 RAW = pa.schema([_text("id"), pa.field("content", pa.large_binary(), nullable=False), _text("format"), _text("source"), *_FACTS])
 
-#: One document of text. `id` is 32 hex digits, a stable hash of source and locator (see `document_id`).
-DOC = pa.schema([_text("id"), pa.field("text", pa.large_string(), nullable=False), _text("source"), *_FACTS])
+#: Who says each piece of a conversation's text (see conversations.py): a role; what the piece is, "content" or "tool_calls"; and
+#: where there is one, the name and the call's id of a message.
+TURNS = pa.list_(pa.struct([_text("role"), _text("part"), pa.field("name", pa.string()), pa.field("call", pa.string())]))
+
+#: One document of text. `id` is 32 hex digits, a stable hash of source and locator (see `document_id`). A conversation is a
+#: document with `turns`, and `tools`: the JSON of the tools that its assistant has; other documents have null there.
+DOC = pa.schema(
+    [
+        _text("id"), pa.field("text", pa.large_string(), nullable=False), _text("source"), *_FACTS,
+        pa.field("turns", TURNS), pa.field("tools", pa.string()),
+    ]
+)  # fmt: skip
 
 #: What is kept of a dropped document: why, by which step, what was measured (JSON), and the first characters.
 REJECT = pa.schema(
@@ -67,6 +77,9 @@ TOKENIZED = pa.schema(
         pa.field("ids", pa.large_list(pa.field("element", pa.uint32(), nullable=False)), nullable=False),
     ]
 )
+
+#: The columns of DOC that make a conversation of a text.
+CONVERSATION = ("turns", "tools")
 
 #: The descriptive columns of DOC, without its text: what later stages carry so that a token can be traced.
 DOC_FACTS = ("id", "source", "url", "lang", "licence", "date", "meta")

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 #: Rungs from the lowest up: a module may import modules of lower rungs, and of its own package where it is one.
 LADDER: tuple[tuple[str, ...], ...] = (
     ("pipeline.errors", "pipeline.contracts"),
-    ("pipeline.schema", "pipeline.report", "pipeline.mixing", "pipeline.writing"),
+    ("pipeline.schema", "pipeline.report", "pipeline.mixing", "pipeline.writing", "pipeline.conversations"),
     ("pipeline.storage", "pipeline.registry", "pipeline.kernels", "pipeline.located"),
     ("pipeline.languages", "pipeline.licences", "pipeline.fetching"),
     ("pipeline.job",),

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -14,7 +15,7 @@ from pipeline.errors import SourceError
 from pipeline.job import Job
 from pipeline.registry import Step, UnknownStep, did_you_mean, stage
 from pipeline.report import Report
-from pipeline.schema import DOC, EXCERPT_CHARS, RAW, REJECT, conform, document_id
+from pipeline.schema import CONVERSATION, DOC, EXCERPT_CHARS, RAW, REJECT, conform, document_id
 from pipeline.writing import ParquetSink
 
 #: A batch is closed at this many documents or bytes, whichever comes first: enough for Arrow, little for memory.
@@ -111,7 +112,7 @@ def _raw_row(source: str, file: InputFile, document: RawDocument) -> dict[str, A
 
 def _extract_batch(raw: pa.RecordBatch, table: _ExtractorTable, docs: ParquetSink, rejects: ParquetSink, report: Report) -> None:
     text, reasons, facts = _run_extractors(raw, table)
-    columns = {name: facts.get(name, raw.column(name)) for name in DOC.names if name != "text"}
+    columns = {name: facts[name] if name in facts else raw.column(name) for name in DOC.names if name != "text"}
     batch = conform(pa.RecordBatch.from_pydict({**columns, "text": text}, schema=_nullable(DOC)), _nullable(DOC))
     keep = pc.is_null(reasons)
     kept = batch.filter(keep)
@@ -129,6 +130,7 @@ def _run_extractors(raw: pa.RecordBatch, table: _ExtractorTable) -> tuple[pa.Arr
     """Text, reasons and facts of every row, in row order, each row done by the extractor of its format."""
     text, reasons = pa.nulls(raw.num_rows, pa.large_string()), pa.nulls(raw.num_rows, pa.string())
     facts = {name: raw.column(name) for name in ("url", "lang", "licence", "date", "meta")}
+    facts |= {name: pa.nulls(raw.num_rows, DOC.field(name).type) for name in CONVERSATION}
     formats = raw.column("format")
     for name in pc.unique(formats).to_pylist():
         mask = pc.equal(formats, name)
@@ -141,7 +143,7 @@ def _run_extractors(raw: pa.RecordBatch, table: _ExtractorTable) -> tuple[pa.Arr
         text = pc.replace_with_mask(text, mask, found.text.cast(pa.large_string()))
         reasons = pc.replace_with_mask(reasons, mask, pc.if_else(empty, "extract:empty", _prefixed(found.reasons)))
         for fact, values in found.facts.items():
-            facts[fact] = pc.replace_with_mask(facts[fact], mask, _merged_fact(fact, values, facts[fact].filter(mask)))
+            facts[fact] = _replaced(facts[fact], mask, _merged_fact(fact, values, facts[fact].filter(mask)))
     return text, reasons, facts
 
 
@@ -151,8 +153,19 @@ def _prefixed(reasons: pa.Array) -> pa.Array:
     return pc.if_else(bare, pc.binary_join_element_wise("extract", reasons.cast(pa.string()), ":"), reasons.cast(pa.string()))
 
 
+def _replaced(column: pa.Array, mask: pa.BooleanArray, values: pa.Array) -> pa.Array:
+    """`column` with `values` where `mask` is true; lists too, which Arrow's own function doesn't take."""
+    if not pa.types.is_nested(column.type):
+        return pc.replace_with_mask(column, mask, values)
+    chosen = np.arange(len(column))
+    chosen[mask.to_numpy(zero_copy_only=False)] = len(column) + np.arange(len(values))
+    return pa.concat_arrays([column, values]).take(pa.array(chosen))
+
+
 def _merged_fact(name: str, found: pa.Array, known: pa.Array) -> pa.Array:
     """What extraction found replaces what the reader said, where it found something; `meta` objects are merged."""
+    if name == "turns":
+        return found.cast(known.type)
     if name != "meta":
         return pc.coalesce(found.cast(pa.string()), known)
     pairs = zip(known.to_pylist(), found.to_pylist(), strict=True)

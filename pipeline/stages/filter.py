@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.contracts import Task, Verdicts
+from pipeline.conversations import intact
 from pipeline.errors import TokenmillError
 from pipeline.filters import decontaminate
 from pipeline.job import ROUND, Inputs, Job
@@ -36,8 +37,9 @@ def filter_documents(job: Job, *, steps: Sequence[Mapping[str, Any]] = ()) -> Re
 
     A document that a step drops isn't shown to the next. Writes {part}.docs (DOC and a column STEP.SIGNAL for all that the
     steps measured) and {part}.rejects (the deciding step, what it and those before it measured, and an excerpt). A text edited
-    to nothing is dropped as "STEP:empty". A step that occurs again is called STEP_2. Counts text_bytes_in, text_bytes (of what is
-    kept) and STEP.EDIT of kept documents and those later steps dropped.
+    to nothing is dropped as "STEP:empty", a conversation whose messages an edit joined or cut apart as "STEP:turns_lost". A step
+    that occurs again is called STEP_2. Counts text_bytes_in, text_bytes (of what is kept) and STEP.EDIT of kept documents and
+    those later steps dropped.
     """
     if job.task.payload.get("count"):
         return _count(job, steps)
@@ -167,12 +169,14 @@ def _edited(batch: pa.RecordBatch, verdicts: Verdicts) -> pa.RecordBatch:
 
 
 def _with_empty(label: str, before: pa.RecordBatch, after: pa.RecordBatch, verdicts: Verdicts) -> pa.Array:
-    """The reasons of a step, and "STEP:empty" for texts that it kept and edited to nothing."""
+    """The reasons of a step; "STEP:empty" for texts that it kept and edited to nothing, "STEP:turns_lost" for cuts across messages."""
     reasons = verdicts.reasons.cast(pa.string())
     if verdicts.text is None:
         return reasons
     emptied = pc.and_(pc.equal(pc.binary_length(after.column("text")), 0), pc.greater(pc.binary_length(before.column("text")), 0))
-    return pc.if_else(pc.and_(emptied, pc.is_null(reasons)), f"{label}:empty", reasons)
+    reasons = pc.if_else(pc.and_(emptied, pc.is_null(reasons)), f"{label}:empty", reasons)
+    lost = pc.invert(intact(after.column("text"), after.column("turns")))
+    return pc.if_else(pc.and_(lost, pc.is_null(reasons)), f"{label}:turns_lost", reasons)
 
 
 def _with_signals(label: str, batch: pa.RecordBatch, verdicts: Verdicts) -> pa.RecordBatch:

@@ -86,11 +86,19 @@ def _crc_first(start: bytes) -> bytes:
     return struct.pack("<I", zlib.crc32(start)) + start
 
 
-@pytest.mark.parametrize(
-    "header",
-    [b"", b"\x01", b"\x17", b"\x01\x04\x06\x00\xff" + b"\xff" * 8, b"\x01\x05\xff" + b"\xff" * 8, b"\x17\x06\x00\x01\x09\x01\x00\x07\x0b\x01\x00\x01\x21",
-     b"\x01\x04\x07\x0b\x01\x00\x01\x24\x06\xf1\x07\x01\x02\x00\x00", b"\x01\x02\x00"],
-)  # fmt: skip
+HOSTILE = [
+    b"",
+    b"\x01",
+    b"\x17",
+    b"\x01\x02\x00",
+    b"\x01\x04\x06\x00\xff" + b"\xff" * 8,
+    b"\x01\x05\xff" + b"\xff" * 8,
+    b"\x17\x06\x00\x01\x09\x01\x00\x07\x0b\x01\x00\x01\x21",
+    b"\x01\x04\x07\x0b\x01\x00\x01\x24\x06\xf1\x07\x01\x02\x00\x00",
+]
+
+
+@pytest.mark.parametrize("header", HOSTILE)
 def test_headers_of_a_hostile_hand(header: bytes) -> None:
     with pytest.raises((OSError, EOFError)):
         read(rewritten(BZIP2, header))
