@@ -37,7 +37,7 @@ class Message(NamedTuple):
 
 
 def joined(messages: Iterable[Message]) -> tuple[str, list[dict[str, str | None]]]:
-    """The text and the turns of a conversation. A separator within a message becomes a space: see `separators_in`."""
+    """The text and the turns of a conversation. A separator within a message becomes a space."""
     pieces: list[str] = []
     turns: list[dict[str, str | None]] = []
     for message in messages:
@@ -46,11 +46,6 @@ def joined(messages: Iterable[Message]) -> tuple[str, list[dict[str, str | None]
                 pieces.append(piece.replace(SEPARATOR, " "))
                 turns.append({"role": message.role, "part": part, "name": message.name, "call": message.call})
     return SEPARATOR.join(pieces), turns
-
-
-def separators_in(messages: Iterable[Message]) -> int:
-    """How many characters `joined` replaces."""
-    return sum((message.content + (message.tool_calls or "")).count(SEPARATOR) for message in messages)
 
 
 def messages_of(text: str, turns: Sequence[Mapping[str, Any]]) -> list[Message]:

@@ -144,3 +144,12 @@ def document_id(source: str, locator: str) -> str:
     never where the file lies on this machine, so the same document has the same id everywhere.
     """
     return hashlib.blake2b(f"{source}\0{locator}".encode(), digest_size=16).hexdigest()
+
+
+def sound(text: str) -> str:
+    """`text` with U+FFFD in place of lone surrogates, which JSON can spell and UTF-8 can't."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text

@@ -15,7 +15,7 @@ LADDER: tuple[tuple[str, ...], ...] = (
     ("pipeline.errors", "pipeline.contracts"),
     ("pipeline.schema", "pipeline.report", "pipeline.mixing", "pipeline.writing", "pipeline.conversations"),
     ("pipeline.storage", "pipeline.registry", "pipeline.kernels", "pipeline.located"),
-    ("pipeline.languages", "pipeline.licences", "pipeline.fetching"),
+    ("pipeline.languages", "pipeline.licences", "pipeline.fetching", "pipeline.chats"),
     ("pipeline.job",),
     ("pipeline.survivors", "pipeline.tokens", "pipeline.classifying", "pipeline.mixing", "pipeline.runfiles"),
     ("tokenizer", "pipeline.evals"),

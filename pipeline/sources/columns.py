@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from pipeline.contracts import RawDocument
+from pipeline.schema import sound
 
 
 class Columns(NamedTuple):
@@ -47,15 +48,6 @@ class Columns(NamedTuple):
             date=_text(_at(row, self.date)),
             meta={key: fact for key, fact in meta.items() if fact is not None},
         )
-
-
-def sound(text: str) -> str:
-    """`text` with U+FFFD in place of lone surrogates, which JSON can spell and UTF-8 can't."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    return text
 
 
 def _at(row: Mapping[str, Any], path: str | None) -> Any:

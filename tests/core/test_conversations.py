@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.contracts import Verdicts
-from pipeline.conversations import ROLES, SEPARATOR, Message, intact, joined, messages_of, separators_in
+from pipeline.conversations import ROLES, SEPARATOR, Message, intact, joined, messages_of
 from pipeline.errors import StorageError
 from pipeline.schema import DOC, TURNS, conform
 from pipeline.stages.filter import _with_empty
@@ -28,7 +28,6 @@ def test_there_and_back(found: list[Message]) -> None:
 
 def test_a_separator_in_a_message_is_none() -> None:
     said = [Message("user", f"a{SEPARATOR}b"), Message("assistant", "c", f"[{SEPARATOR}]")]
-    assert separators_in(said) == 2
     assert messages_of(*joined(said)) == [Message("user", "a b"), Message("assistant", "c", "[ ]")]
 
 

@@ -1,0 +1,1 @@
+"""The shapes that conversations are published in, each read into messages."""
