@@ -199,7 +199,9 @@ class _Planner:
     def tokenize(self, source: str, inputs: Mapping[str, tuple[str, ...]]) -> str:
         """One source encoded; of what is said of single sources, it is given its own part alone."""
         infill = self.setting("tokenize", "infill") or {}
-        return self.add("tokenize", source, inputs, infill={source: infill[source]} if infill.get(source) else None)
+        own = {source: infill[source]} if infill.get(source) else None
+        shortest = min([self.setting("pack", "seq_len"), *self.setting("pack", "also")])
+        return self.add("tokenize", source, inputs, infill=own, max_tokens=shortest if self.setting("tokenize", "overlong") else None)
 
     def pack(self, inputs: Mapping[str, tuple[str, ...]]) -> None:
         """The mix in rows of the recipe's length, and once more for every other length it names."""

@@ -21,10 +21,11 @@ from pipeline.registry import Step
 #: Stages whose arguments a recipe may set at its top level, under the stage's own name.
 SETTINGS = ("signatures", "dedupe", "lines", "passages", "quality_model", "tokenizer", "tokenize", "mix", "pack", "index")
 #: Arguments of stages that the plan fills in from the rest of the recipe.
-FILLED = {"mix": ("shares", "max_epochs"), "index": ("signed_by", "shingle_words", "prefer")}
+FILLED = {"mix": ("shares", "max_epochs"), "tokenize": ("max_tokens",), "index": ("signed_by", "shingle_words", "prefer")}
 #: What to do instead of giving such an argument.
 FOLLOWS = {
     "mix": "this follows from the sources: set their share or max_epochs",
+    "tokenize": "this follows from `pack`: set its seq_len",
     "index": "this follows from `signatures` and `dedupe`: set it there",
 }
 TOP_KEYS = ("name", "about", "seed", "part_bytes", "download", "sources", "decontaminate", "profiles", "default_profile", *SETTINGS)
@@ -76,6 +77,12 @@ class Recipe:
     settings: Mapping[str, Step] = field(default_factory=dict)
     download: Step | None = None
     path: str = ""
+    tokenizer_from: str = ""
+
+    def with_tokenizer_of(self, files: Sequence[str]) -> Recipe:
+        """The recipe with a tokenizer that lies in files, in the place of the run that `tokenizer_from` names."""
+        step = self.settings["tokenizer"]
+        return replace(self, settings={**self.settings, "tokenizer": replace(step, args={**step.args, "file": list(files)})})
 
     def source(self, name: str) -> Source:
         return next(source for source in self.sources if source.name == name)
@@ -132,6 +139,7 @@ class _Parser(Fields):
         )
         if decontaminate is not None:
             sources = tuple(_with_filter(source, decontaminate) for source in sources)
+        run = self.tokenizer_from()
         settings = {name: self.bind("stage", name, top[name], (name,), partial=True) for name in SETTINGS if name in top}
         for stage, keys in FILLED.items():
             for key in set(self.mapping((stage,))) & set(keys):
@@ -145,7 +153,19 @@ class _Parser(Fields):
             sources=sources,
             settings={name: step for name, step in settings.items() if step is not None},
             download=self.bind("setting", "download", top.get("download"), ("download",)),
+            tokenizer_from=run,
         )
+
+    def tokenizer_from(self) -> str:
+        """The run whose tokenizer is taken (`tokenizer: {from: mix-v1}`); the key is no argument of the stage."""
+        path = ("tokenizer", "from")
+        if "from" not in self.mapping(path[:1]):
+            return ""
+        if self.mapping(path[:1]).get("file"):
+            self.doc.mistake(path, "a tokenizer is that of a run, or lies in a `file`: give one of them")
+        run = self.name(path)
+        self.doc.value["tokenizer"] = {key: value for key, value in self.mapping(path[:1]).items() if key != "from"}
+        return run
 
     def sources(self) -> tuple[Source, ...]:
         found = self.mapping(("sources",))

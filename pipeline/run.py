@@ -18,7 +18,7 @@ from pipeline.gates import check_before_going_on
 from pipeline.plan import Plan, make_plan
 from pipeline.progress import Watch
 from pipeline.recipe import Recipe
-from pipeline.runfiles import RUN_FILE, STOPPED_FILE
+from pipeline.runfiles import RUN_FILE, STOPPED_FILE, tokenizer_of
 from pipeline.storage import Folder
 from pipeline.waves import TIMES, Run, StageRun, Workers, run_wave
 
@@ -46,6 +46,8 @@ def run_folder(recipe: Recipe, out: str) -> Folder:
 def fetch_and_plan(recipe: Recipe, options: Options, tally: Tally | None = None) -> tuple[Lock, Plan]:
     """Fetch the inputs (a second time nothing is fetched), write the lock file, and plan on it."""
     folder = run_folder(recipe, options.out)
+    if recipe.tokenizer_from:
+        recipe = recipe.with_tokenizer_of(tokenizer_of(Folder(options.out).sub(recipe.tokenizer_from)))
     lock = fetch(recipe, options.cache_path, update=options.update, tally=tally)
     folder.write_json(f"{recipe.profile or 'inputs'}.lock.json", lock.to_json())
     return lock, make_plan(recipe, publish(lock, folder.sub("inputs")))

@@ -55,6 +55,14 @@ def last_run(folder: Folder) -> RunFiles:
     return RunFiles(folder, STOPPED_FILE if folder.exists(STOPPED_FILE) else RUN_FILE)
 
 
+def tokenizer_of(folder: Folder) -> list[str]:
+    """The paths of a run's tokenizer.json and tokenizer_config.json; StorageError when the folder holds no finished run."""
+    if not folder.exists(RUN_FILE):
+        raise StorageError(f"{folder.url}: no finished run there whose tokenizer could be taken: run that recipe first, in the same folder")
+    (stage,) = RunFiles(folder).stages("tokenizer")
+    return [stage.folder.path(name) for name in ("tokenizer.json", "tokenizer_config.json")]
+
+
 def index_of(folder: Folder) -> Folder:
     """The folder of an index, given as itself or as the folder of the run that left it; StorageError when there is none."""
     if folder.exists(MANIFEST) and folder.read_json(MANIFEST)["stage"] == INDEX:

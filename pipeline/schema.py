@@ -66,7 +66,8 @@ DECISION = pa.schema(
 )
 
 #: One document of a tokenized part, rows sorted by (key, id). `key` is a hash of seed and id (`tokens.order_keys`): the order
-#: in which a mix takes documents. `n_tokens` is the length of `ids`, with the EOS or BOS that was added.
+#: in which a mix takes documents. `n_tokens` is the length of `ids`, with the EOS or BOS that was added. `mask` says of each which
+#: are learnt, null where all are; `n_trained` how many: the first of a document, which none precedes, is never one of them.
 TOKENIZED = pa.schema(
     [
         pa.field("key", pa.uint64(), nullable=False),
@@ -74,7 +75,9 @@ TOKENIZED = pa.schema(
         _text("source"),
         *_FACTS,
         pa.field("n_tokens", pa.int64(), nullable=False),
+        pa.field("n_trained", pa.int64(), nullable=False),
         pa.field("ids", pa.large_list(pa.field("element", pa.uint32(), nullable=False)), nullable=False),
+        pa.field("mask", pa.large_list(pa.field("element", pa.bool_(), nullable=False))),
     ]
 )
 

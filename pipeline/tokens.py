@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -38,15 +38,27 @@ HISTOGRAM = pa.schema(
         pa.field("bucket", pa.uint16(), nullable=False),
         pa.field("documents", pa.int64(), nullable=False),
         pa.field("tokens", pa.int64(), nullable=False),
+        pa.field("trained", pa.int64(), nullable=False),
+        pa.field("conversations", pa.int64(), nullable=False),
     ]
 )
 
 
+#: What shares may be shares of: tokens, documents, or the tokens that are learnt.
+Measure = Literal["tokens", "documents", "trained"]
+
+
 class Histogram(NamedTuple):
-    """Documents and tokens per bucket: two int64 arrays of length `BUCKETS`."""
+    """Documents, tokens, tokens that are learnt, and documents with a mask, per bucket: int64 arrays of length `BUCKETS`."""
 
     documents: npt.NDArray[np.int64]
     tokens: npt.NDArray[np.int64]
+    trained: npt.NDArray[np.int64]
+    conversations: npt.NDArray[np.int64]
+
+    def of(self, measure: Measure) -> npt.NDArray[np.int64]:
+        """What shares are shares of."""
+        return {"tokens": self.tokens, "documents": self.documents, "trained": self.trained}[measure]
 
 
 def order_keys(ids: pa.Array, *draw: object) -> npt.NDArray[np.uint64]:
@@ -85,7 +97,7 @@ def write_tokens(job: Job, rows: pa.Table) -> None:
                 writer.write_table(rows.take(pa.array(order[start:stop])), row_group_size=stop - start)
         job.written.append(file.entry(name, rows.num_rows))
     with job.parquet("histogram", HISTOGRAM) as sink:
-        sink.write(_histogram(rows.column("key").to_numpy(), lengths))
+        sink.write(_histogram(rows))
 
 
 _PARQUET = {
@@ -108,33 +120,33 @@ def _groups(lengths: npt.NDArray[np.int64]) -> Iterator[tuple[int, int]]:
         start = stop
 
 
-def _histogram(keys: npt.NDArray[np.uint64], lengths: npt.NDArray[np.int64]) -> pa.RecordBatch:
-    buckets = (keys >> np.uint64(64 - HISTOGRAM_BITS)).astype(np.int64)
-    tokens = np.zeros(BUCKETS, dtype=np.int64)
-    np.add.at(tokens, buckets, lengths)
-    columns = [np.arange(BUCKETS, dtype=np.uint16), np.bincount(buckets, minlength=BUCKETS), tokens]
+def _histogram(rows: pa.Table) -> pa.RecordBatch:
+    buckets = (rows.column("key").to_numpy() >> np.uint64(64 - HISTOGRAM_BITS)).astype(np.int64)
+    masked = pc.is_valid(rows.column("mask")).cast(pa.int64())
+    sums = np.zeros((3, BUCKETS), dtype=np.int64)
+    for into, column in zip(sums, (rows.column("n_tokens"), rows.column("n_trained"), masked), strict=True):
+        np.add.at(into, buckets, column.to_numpy())
+    columns = [np.arange(BUCKETS, dtype=np.uint16), np.bincount(buckets, minlength=BUCKETS), *sums]
     return pa.RecordBatch.from_arrays([pa.array(column) for column in columns], schema=HISTOGRAM)
 
 
 def read_histogram(part: PartFile) -> Histogram:
     """The histogram of a part, from its "histogram" file."""
     table = part.table()
-    return Histogram(table.column("documents").to_numpy(), table.column("tokens").to_numpy())
+    return Histogram(*(table.column(name).to_numpy() for name in Histogram._fields))
 
 
 def add_histograms(parts: Iterable[PartFile]) -> Histogram:
     """The histogram of several parts together."""
-    documents, tokens = np.zeros(BUCKETS, np.int64), np.zeros(BUCKETS, np.int64)
+    sums = np.zeros((len(Histogram._fields), BUCKETS), np.int64)
     for part in parts:
-        found = read_histogram(part)
-        documents += found.documents
-        tokens += found.tokens
-    return Histogram(documents, tokens)
+        sums += np.stack(read_histogram(part))
+    return Histogram(*sums)
 
 
 def read_bucket(parts: Iterable[PartFile], bucket: int) -> pa.Table:
-    """The documents (key, id, n_tokens) of a bucket in all "tokens" files of a source, in the order of (key, id)."""
-    wanted = ["key", "id", "n_tokens"]
+    """The documents (key, id, n_tokens, n_trained) of a bucket in all "tokens" files of a source, in the order of (key, id)."""
+    wanted = ["key", "id", "n_tokens", "n_trained"]
     rows = [read_token_range(part, bucket_start(bucket), bucket_start(bucket + 1), wanted) for part in parts]
     empty = pa.schema([TOKENIZED.field(name) for name in wanted]).empty_table()
     return pa.concat_tables([empty, *rows]).sort_by([("key", "ascending"), ("id", "ascending")])

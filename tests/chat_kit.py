@@ -61,7 +61,7 @@ def template(source: str, name: str = "test") -> ChatTemplate:
 
 
 def chat_encoder(source: str) -> ChatEncoder:
-    return ChatEncoder(Encoder(tokenizer_json()), template(source), tokenizer_json())
+    return ChatEncoder(Encoder(tokenizer_json()), template(source))
 
 
 def unmarked(name: str) -> str:

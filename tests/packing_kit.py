@@ -44,6 +44,8 @@ def rows_of(source: str, lengths: Sequence[int], first: int = 0) -> pa.Table:
         "url": pa.array([f"https://{source}.example/{number}" for number in range(len(names))], pa.string()),
         "licence": pa.array(["CC0"] * len(names), pa.string()),
         "n_tokens": pa.array(lengths, pa.int64()),
+        "n_trained": pa.array([max(length - 1, 0) for length in lengths], pa.int64()),
+        "mask": pa.nulls(len(names), TOKENIZED.field("mask").type),
         "ids": pa.LargeListArray.from_arrays(pa.array(offsets), pa.array(values)),
     }
     missing = {name: pa.nulls(len(names), pa.string()) for name in ("lang", "date", "meta")}

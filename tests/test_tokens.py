@@ -33,9 +33,11 @@ def make_rows(count: int, *, longest: int = 50) -> pa.Table:
         "source": pa.array(["web"] * count),
         **strings,
         "n_tokens": pa.array(lengths),
+        "n_trained": pa.array(lengths),
+        "mask": pa.nulls(count, TOKENIZED.field("mask").type),
         "ids": pa.LargeListArray.from_arrays(pa.array(offsets), pa.array(values)),
     }
-    return pa.table(columns).cast(TOKENIZED)
+    return pa.table(columns).select(TOKENIZED.names).cast(TOKENIZED)
 
 
 def write(folder: Path | str, rows: pa.Table) -> Job:
@@ -116,13 +118,15 @@ def test_row_groups_follow_tokens_and_never_divide_a_document(tmp_path: Path, mo
 
 def test_histogram_counts_what_the_ranges_hold(tmp_path: Path) -> None:
     job = write(tmp_path, make_rows(300))
-    documents, counts = tokens.read_histogram(part(job, "histogram"))
-    assert len(documents) == len(counts) == tokens.BUCKETS
+    documents, counts, trained, conversations = tokens.read_histogram(part(job, "histogram"))
+    assert len(documents) == len(counts) == len(trained) == tokens.BUCKETS
+    assert not conversations.any()
     edges = [0, 1, 100, 2000, tokens.BUCKETS]
     for low, high in itertools.pairwise(edges):
         rows = tokens.read_token_range(part(job, "tokens"), tokens.bucket_start(low), tokens.bucket_start(high))
         assert documents[low:high].sum() == rows.num_rows
         assert counts[low:high].sum() == sum(rows.column("n_tokens").to_pylist())
+        assert trained[low:high].sum() == sum(rows.column("n_trained").to_pylist())
 
 
 def test_bytes_do_not_depend_on_the_order_of_rows(tmp_path: Path, small_groups: None) -> None:

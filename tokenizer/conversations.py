@@ -8,6 +8,7 @@ writes it behind its prompt: where the library would join the last blank of the 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -17,7 +18,7 @@ import pyarrow as pa
 from tokenizers import Tokenizer
 
 from pipeline.errors import StorageError
-from tokenizer.encode import Encoded, Encoder, gathered
+from tokenizer.encode import Encoder, gathered
 from tokenizer.sandbox import APART
 from tokenizer.templates import ChatTemplate, Conversation, Message, Unusable
 
@@ -57,12 +58,11 @@ class _Piece(NamedTuple):
 class ChatEncoder:
     """Encodes conversations with one tokenizer and one of its templates."""
 
-    def __init__(self, encoder: Encoder, template: ChatTemplate, content: bytes) -> None:
-        """`content`: the tokenizer.json of the encoder."""
+    def __init__(self, encoder: Encoder, template: ChatTemplate) -> None:
         self.template = template
         self._encoder, self._added = encoder, encoder.vocabulary.added
         self._bytes = pa.array(encoder.vocabulary.token_bytes, pa.large_binary())
-        self._library = None if _plain(encoder) else Tokenizer.from_str(content.decode())
+        self._library = None if _plain(encoder) else Tokenizer.from_str(json.dumps(encoder.vocabulary.spec))
         if self._library is not None:
             self._library.no_truncation()
             self._library.no_padding()
@@ -190,8 +190,3 @@ def _inside(offsets: npt.NDArray[np.int64], spans: Sequence[tuple[int, int]]) ->
 def _offsets(column: pa.Array) -> npt.NDArray[np.int64]:
     offsets = column.buffers()[1]
     return np.frombuffer(offsets, np.int64, len(column) + 1) if offsets is not None and len(column) else np.zeros(1, np.int64)
-
-
-def as_encoded(found: EncodedChats) -> Encoded:
-    """The ids alone."""
-    return Encoded(found.ids, found.offsets)

@@ -63,10 +63,13 @@ def show_row(dataset: Dataset, shard: int, row: int, as_json: bool) -> None:
 
 
 def _show_piece(piece: inspect.Piece, colours: Mapping[str, str]) -> None:
-    """A piece under its document's name. Its first token, which no token precedes, is dim: it is no target."""
+    """A piece under its document's name. What is no target is dim: its first token, and what a loss mask leaves out."""
     part = "whole" if piece.stop - piece.start == piece.origin.n_tokens else f"tokens {piece.offset:,} on of {piece.origin.n_tokens:,}"
     print_line(f"  {piece.start}-{piece.stop} {piece.origin.source}  {name(piece.origin)} ({part})", "bold " + colours[piece.origin.source])
-    print_line(Text(visible(piece.first), "dim").append(visible(piece.text[len(piece.first) :]), colours[piece.origin.source]))
+    text = Text()
+    for run, learnt in piece.runs:
+        text.append(visible(run), colours[piece.origin.source] if learnt else "dim")
+    print_line(text)
 
 
 def show_sample(dataset: Dataset, number: int, as_json: bool) -> None:

@@ -19,7 +19,7 @@ from pipeline.errors import ShardError
 from pipeline.registry import export
 from pipeline.shards.layout import Manifest
 from pipeline.shards.read import open_intact
-from pipeline.shards.unpack import Lengths, documents
+from pipeline.shards.unpack import Lengths, check_unmasked, documents
 from pipeline.storage import Folder
 
 NANOGPT_MAGIC, NANOGPT_VERSION, NANOGPT_HEADER = 20240520, 1, 256
@@ -37,6 +37,7 @@ def export_flat(
     or their number don't fit the layout.
     """
     opened = open_intact(dataset)
+    check_unmasked(opened)
     head, suffix, describe = LAYOUTS[layout]
     dtype = np.dtype(opened.manifest.dtype).newbyteorder("<")
     lengths = [np.zeros(0, np.int64)]

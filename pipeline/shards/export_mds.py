@@ -15,6 +15,7 @@ import numpy as np
 
 from pipeline.errors import ShardError
 from pipeline.registry import export
+from pipeline.shards.layout import MASK
 from pipeline.shards.read import ShardReader, open_intact
 from pipeline.storage import Folder
 
@@ -28,15 +29,19 @@ _WIDTHS = ("<u1", "<u2", "<u4")
 def export_mds(dataset: Folder, target: Folder) -> None:
     """Write "shard.00000.mds" and so on with the columns `input_ids` and `seq_lengths` of each row, and index.json.
 
-    The rows stay packed; `seq_lengths` says where documents begin. ShardError for a shard of 4 GiB or more.
+    The rows stay packed; `seq_lengths` says where documents begin, and `loss_mask` (a byte a token), where there is one, what
+    is learnt. ShardError for a shard of 4 GiB or more.
     """
     opened = open_intact(dataset)
     seq_len, dtype = opened.manifest.seq_len, np.dtype(opened.manifest.dtype)
-    columns = {
+    columns: dict[str, list[Any]] = {
         "column_encodings": [f"ndarray:{dtype.name}:{seq_len}", "ndarray:int32"],
         "column_names": ["input_ids", "seq_lengths"],
         "column_sizes": [seq_len * dtype.itemsize, None],
     }
+    if any(shard.facts.masked for shard in opened.shards):
+        for key, value in zip(columns, (f"ndarray:uint8:{seq_len}", MASK, seq_len), strict=True):
+            columns[key].insert(1, value)
     listed = [_write(target, shard, columns) for shard in opened.shards]
     target.write("index.json", json.dumps({"shards": listed, "version": 2}, sort_keys=True).encode())
 
@@ -62,7 +67,8 @@ def _write(target: Folder, shard: ShardReader, columns: Mapping[str, Any]) -> di
 def _samples(shard: ShardReader) -> Iterator[bytes]:
     for row in shard.rows():
         lengths = _array(row.seq_lengths.astype("<i4"))
-        yield np.array([len(lengths)], "<u4").tobytes() + row.input_ids.tobytes() + lengths
+        mask = shard.learnt(row.number, row.number + 1).tobytes() if shard.facts.masked else b""
+        yield np.array([len(lengths)], "<u4").tobytes() + row.input_ids.tobytes() + mask + lengths
 
 
 def _array(values: np.ndarray) -> bytes:

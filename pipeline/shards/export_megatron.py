@@ -15,7 +15,7 @@ import numpy as np
 from pipeline.errors import ShardError
 from pipeline.registry import export
 from pipeline.shards.read import open_intact
-from pipeline.shards.unpack import Lengths, documents
+from pipeline.shards.unpack import Lengths, check_unmasked, documents
 from pipeline.storage import Folder
 
 MAGIC = b"MMIDIDX\x00\x00"
@@ -30,6 +30,7 @@ def export_megatron(dataset: Folder, target: Folder, *, prefix: str = "tokens") 
     A document used in several epochs is written as often (see `unpack.documents`).
     """
     opened = open_intact(dataset)
+    check_unmasked(opened)
     code, dtype = CODES[opened.manifest.dtype]
     lengths = [np.zeros(0, np.int64)]
     with target.create(f"{prefix}.bin") as file:

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.registry import export
-from pipeline.shards.layout import row_schema
+from pipeline.shards.layout import MASK, row_schema
 from pipeline.shards.read import Dataset, ShardReader, open_intact
 from pipeline.storage import Folder
 
@@ -21,8 +21,8 @@ IGNORED = -100
 def export_parquet(dataset: Folder, target: Folder, *, labels: bool = False) -> None:
     """Write one Parquet file (zstd) per shard, "SPLIT-00000-of-00005.parquet", and the provenance in docs/.
 
-    `labels`: add a column `labels` (int32), the ids with -100 where a token is no target: padding, and the first token of
-    each piece. For trainers that want it ready-made; others shift and mask by `seq_lengths`.
+    `labels`: add a column `labels` (int32), the ids with -100 where a token is no target: padding, the first token of each piece,
+    and what a `loss_mask` leaves out. For trainers that want it ready-made (TRL's); others shift and mask by `seq_lengths`.
     """
     opened = open_intact(dataset)
     schema = _schema(opened, labels)
@@ -35,7 +35,8 @@ def export_parquet(dataset: Folder, target: Folder, *, labels: bool = False) -> 
 
 
 def _schema(dataset: Dataset, labels: bool) -> pa.Schema:
-    schema = row_schema(dataset.manifest.seq_len, dataset.manifest.dtype)
+    masked = any(shard.facts.masked for shard in dataset.shards)
+    schema = row_schema(dataset.manifest.seq_len, dataset.manifest.dtype, masked)
     return schema.append(pa.field("labels", pa.list_(pa.int32(), dataset.manifest.seq_len))) if labels else schema
 
 
@@ -45,6 +46,8 @@ def _table(shard: ShardReader, schema: pa.Schema, start: int, stop: int) -> pa.T
     for name in ("seq_lengths", "doc_index", "doc_offset"):
         values = shard.array(name)[edges[0] : edges[-1]]
         columns[name] = pa.ListArray.from_arrays(pa.array(edges - edges[0], pa.int32()), pa.array(values), type=schema.field(name).type)
+    if MASK in schema.names:
+        columns[MASK] = _fixed(shard.learnt(start, stop), schema.field(MASK).type)
     if "labels" in schema.names:
         columns["labels"] = _fixed(_labels(shard, start, stop), schema.field("labels").type)
     return pa.table(columns, schema=schema)
@@ -55,10 +58,4 @@ def _fixed(rows: np.ndarray, type_: pa.DataType) -> pa.Array:
 
 
 def _labels(shard: ShardReader, start: int, stop: int) -> np.ndarray:
-    labels = shard.input_ids[start:stop].astype(np.int32)
-    pieces = slice(*shard.row_starts[[start, stop]])
-    rows, starts = shard.piece_rows[pieces] - start, shard.piece_starts[pieces]
-    filled = np.bincount(rows, shard.array("seq_lengths")[pieces], stop - start)
-    labels[np.arange(shard.seq_len) >= filled[:, None]] = IGNORED
-    labels[rows, starts] = IGNORED
-    return labels
+    return np.where(shard.learnt(start, stop), shard.input_ids[start:stop].astype(np.int32), np.int32(IGNORED))

@@ -28,13 +28,15 @@ FACTS = pa.schema([field for field in DOCS if field.name != "doc_index"])
 class Documents(NamedTuple):
     """Documents in the order of the mix: their facts (FACTS), keys, and tokens.
 
-    What the shard holds of document d is `ids[starts[d] : starts[d] + tokens[d]]`, `tokens` being a column of the facts.
+    What the shard holds of document d is `ids[starts[d] : starts[d] + tokens[d]]`, `tokens` being a column of the facts. `learnt`
+    says of each id whether it is learnt.
     """
 
     facts: pa.Table
     keys: npt.NDArray[np.uint64]
     starts: Ints
     ids: npt.NDArray[np.uint32]
+    learnt: npt.NDArray[np.bool_]
 
     def numbers(self, column: str) -> Ints:
         """An integer column of the facts."""
@@ -53,10 +55,11 @@ def gather(parts: Mapping[str, Sequence[PartFile]], streams: Mapping[str, Stream
         np.concatenate([np.zeros(0, np.uint64), *(documents.keys for documents, _ in found)]),
         np.concatenate([np.zeros(0, np.int64), *(d.starts + base for (d, _), base in zip(found, bases, strict=False))]),
         np.concatenate([np.zeros(0, np.uint32), *(documents.ids for documents, _ in found)]),
+        np.concatenate([np.zeros(0, np.bool_), *(documents.learnt for documents, _ in found)]),
     )
     progress = [_progress(documents, span, stream) for (documents, stream), span in zip(found, spans, strict=True)]
     order = np.argsort(np.concatenate([np.zeros(0), *progress]), kind="stable")
-    return Documents(whole.facts.take(pa.array(order)), whole.keys[order], whole.starts[order], whole.ids)
+    return Documents(whole.facts.take(pa.array(order)), whole.keys[order], whole.starts[order], whole.ids, whole.learnt)
 
 
 def _progress(documents: Documents, span: Span, stream: Stream) -> npt.NDArray[np.float64]:
@@ -83,7 +86,17 @@ def _read(parts: Sequence[PartFile], span: Span, seq_len: int) -> Documents:
     added = {"epoch": np.full(len(chosen.keys), span.epoch), "first_token": chosen.first_token, "tokens": chosen.tokens}
     facts = pa.table({**{name: rows.column(name) for name in FACTS.names if name not in added}, **added})
     starts = ids.offsets.to_numpy()[:-1] - ids.offsets[0].as_py() + chosen.first_token
-    return Documents(facts.select(FACTS.names).cast(FACTS), chosen.keys, starts, ids.flatten().to_numpy())
+    return Documents(facts.select(FACTS.names).cast(FACTS), chosen.keys, starts, ids.flatten().to_numpy(), _learnt(rows))
+
+
+def _learnt(rows: pa.Table) -> npt.NDArray[np.bool_]:
+    """Of each id of the rows, whether it is learnt: all of a document without a mask."""
+    masks, lengths = rows.column("mask").combine_chunks(), rows.column("n_tokens").to_numpy()
+    learnt = np.ones(int(lengths.sum()), np.bool_)
+    if masks.null_count < len(masks):
+        masked = np.repeat(pc.is_valid(masks).to_numpy(zero_copy_only=False), lengths)
+        learnt[masked] = masks.flatten().to_numpy(zero_copy_only=False)
+    return learnt
 
 
 def _choose(parts: Sequence[PartFile], span: Span, seq_len: int) -> _Chosen:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -37,6 +38,7 @@ class Summary:
     pieces: int
     documents: int
     documents_split: int
+    loss_tokens: int
     fill: float
     bytes: int
 
@@ -63,7 +65,10 @@ class SourceShare:
 
 @dataclass(frozen=True)
 class Piece:
-    """A piece of a row: positions `start` to `stop` in it, `offset` tokens into its document, its text and its first token's."""
+    """A piece of a row: positions `start` to `stop` in it, `offset` tokens into its document, its text and its first token's.
+
+    `runs`: the text again, in stretches, each with whether its tokens are targets.
+    """
 
     start: int
     stop: int
@@ -71,6 +76,7 @@ class Piece:
     origin: Origin
     text: str
     first: str
+    runs: tuple[tuple[str, bool], ...]
 
 
 @dataclass(frozen=True)
@@ -111,6 +117,7 @@ def summary(dataset: Dataset) -> Summary:
         pieces=manifest.packing["pieces"],
         documents=manifest.packing["documents"],
         documents_split=manifest.packing["documents_split"],
+        loss_tokens=sum(shard.loss_tokens for shard in manifest.shards),
         fill=manifest.packing["fill"],
         bytes=sum(shard.bytes + shard.docs.bytes for shard in manifest.shards),
     )
@@ -189,12 +196,23 @@ def pieces(dataset: Dataset, shard: int, row: int, decode: Callable[[Sequence[in
     """The pieces of a row, each decoded on its own, with the documents they are of."""
     reader = dataset.shard(shard)
     found = reader.row(row)
+    learnt = reader.learnt(row, row + 1)[0]
     stops = np.cumsum(found.seq_lengths)
     columns = (stops - found.seq_lengths, stops, found.doc_offset, found.doc_index)
+
+    def text(start: int, stop: int) -> str:
+        return decode(found.input_ids[start:stop].tolist())
+
     return [
-        Piece(start, stop, offset, reader.origin(index), *(decode(found.input_ids[start:end].tolist()) for end in (stop, start + 1)))
+        Piece(start, stop, offset, reader.origin(index), text(start, stop), text(start, start + 1), tuple(_runs(learnt, start, stop, text)))
         for start, stop, offset, index in zip(*(column.tolist() for column in columns), strict=True)
     ]
+
+
+def _runs(learnt: npt.NDArray[np.bool_], start: int, stop: int, text: Callable[[int, int], str]) -> Iterator[tuple[str, bool]]:
+    """Stretches of positions that are all targets, or none."""
+    edges = [start, *(start + 1 + np.flatnonzero(np.diff(learnt[start:stop]))).tolist(), stop]
+    yield from ((text(first, last), bool(learnt[first])) for first, last in pairwise(edges))
 
 
 def trace(dataset: Dataset, shard: int, row: int, token: int) -> Trace:

@@ -2,15 +2,17 @@
 
 A row is `seq_len` token ids, padded only at its end. It is made of pieces of documents, one after the other:
 `seq_lengths` says how long each is, `doc_index` which document it is of (its row in the shard's docs file) and
-`doc_offset` how many tokens of that document come before it (0: the piece begins the document). There is no loss
-mask because every token is a target, except the first of each piece, which no token precedes.
+`doc_offset` how many tokens of that document come before it (0: the piece begins the document).
+
+Where a dataset holds conversations, `loss_mask` says of every token whether it is a target, a bit each, the lowest first. Without
+it every token is one. The first of each piece, which no token precedes, never is.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from typing import Any
 
@@ -29,6 +31,8 @@ SPLIT_LIST = "dataset_dict.json"
 #: NumPy's types of the arrays that a shard's file holds: ids by the manifest's `dtype`, and one value per piece.
 ID_TYPES = {"uint16": "<u2", "uint32": "<u4"}
 PIECE_TYPES = {"seq_lengths": "<i4", "doc_index": "<i8", "doc_offset": "<i4"}
+#: The column that says which tokens are targets, where not all are.
+MASK = "loss_mask"
 #: What readers look up in the manifest's `packing` and in each of its `sources`.
 PACKING_KEYS = frozenset({"pieces", "documents", "documents_split", "fill"})
 SOURCE_KEYS = frozenset({"source", "share", "quota"})
@@ -53,14 +57,16 @@ DOCS = pa.schema(
 )
 
 
-def row_schema(seq_len: int, dtype: str) -> pa.Schema:
-    """The schema of rows; `dtype` is "uint16" or "uint32"."""
+def row_schema(seq_len: int, dtype: str, masked: bool = False) -> pa.Schema:
+    """The schema of rows; `dtype` is "uint16" or "uint32", `masked` whether they have a `loss_mask`."""
+    mask = [pa.field(MASK, pa.list_(pa.field("item", pa.bool_()), seq_len))] if masked else []
     return pa.schema(
         [
             pa.field("input_ids", pa.list_(pa.field("item", pa.type_for_alias(dtype)), seq_len)),
             pa.field("seq_lengths", pa.list_(pa.field("item", pa.int32()))),
             pa.field("doc_index", pa.list_(pa.field("item", pa.int64()))),
             pa.field("doc_offset", pa.list_(pa.field("item", pa.int32()))),
+            *mask,
         ]
     )
 
@@ -100,7 +106,8 @@ class DocsFile:
 @dataclass(frozen=True)
 class Shard:
     """One shard. `buffers`: "input_ids" (rows x seq_len values), and per list column its values under the column's name
-    and, under NAME.offsets, where each row's begin (rows + 1 values). `sources`: tokens of each source."""
+    and, under NAME.offsets, where each row's begin (rows + 1 values); "loss_mask", where there is one, in bytes of eight tokens.
+    `sources`: tokens of each source; `trained`: those of them that are targets."""
 
     file: str
     rows: int
@@ -112,6 +119,12 @@ class Shard:
     buffers: Mapping[str, Buffer]
     sources: Mapping[str, int]
     docs: DocsFile
+    trained: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def masked(self) -> bool:
+        """Whether it says which tokens are targets."""
+        return MASK in self.buffers
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Shard:
@@ -191,6 +204,8 @@ def contradictions(manifest: Manifest) -> Iterator[str]:
     for stream in manifest.sources:
         if lacking := SOURCE_KEYS - stream.keys():
             yield f"one of `sources` lacks {', '.join(sorted(lacking))}"
+    if len({shard.masked for shard in manifest.shards}) > 1:
+        yield f"some of its shards have a {MASK}, others none"
     named = {stream.get("source") for stream in manifest.sources}
     for shard in manifest.shards:
         if "/" in shard.file + shard.docs.file:
@@ -206,6 +221,8 @@ def _misplaced(shard: Shard, manifest: Manifest) -> Iterator[str]:
     due |= {name: (type_, shard.pieces) for name, type_ in PIECE_TYPES.items()}
     if shard.rows:
         due |= {f"{name}.offsets": ("<i4", shard.rows + 1) for name in PIECE_TYPES}
+    if shard.masked:
+        due[MASK] = ("|u1", -(-shard.rows * manifest.seq_len // 8))
     for name, (type_, count) in due.items():
         place = shard.buffers.get(name)
         if place is None or (place.dtype, place.count) != (type_, count):

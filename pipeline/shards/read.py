@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from pipeline.errors import ShardError, StorageError
-from pipeline.shards.layout import DOCS, Manifest, Shard, read_manifest
+from pipeline.shards.layout import DOCS, MASK, Manifest, Shard, read_manifest
 from pipeline.storage import Folder, measured
 
 Ints = npt.NDArray[np.integer]
@@ -95,6 +95,30 @@ class ShardReader:
         lengths = self.array("seq_lengths").astype(np.int64)
         before = np.cumsum(lengths) - lengths
         return before - np.take(before, self.row_starts[self.piece_rows])
+
+    def learnt(self, start: int, stop: int) -> npt.NDArray[np.bool_]:
+        """Which positions of the rows from `start` to `stop` are targets: as `loss_mask` says, or all that hold a token but the first
+        of each piece.
+        """
+        if self.facts.masked:
+            return self._masks(start, stop)
+        learnt = self.filled(start, stop)
+        pieces = slice(*self.row_starts[[start, stop]])
+        learnt[self.piece_rows[pieces] - start, self.piece_starts[pieces]] = False
+        return learnt
+
+    def filled(self, start: int, stop: int) -> npt.NDArray[np.bool_]:
+        """Which positions of the rows hold a token."""
+        pieces = slice(*self.row_starts[[start, stop]])
+        tokens = np.bincount(self.piece_rows[pieces] - start, self.array("seq_lengths")[pieces], stop - start)
+        return np.arange(self.seq_len) < tokens[:, None]
+
+    def _masks(self, start: int, stop: int) -> npt.NDArray[np.bool_]:
+        first, last = start * self.seq_len, stop * self.seq_len
+        held: npt.NDArray[np.uint8] = self.array(MASK).view(np.uint8)[first // 8 : (last + 7) // 8]
+        bits = np.unpackbits(held, bitorder="little")[first % 8 : first % 8 + last - first]
+        learnt: npt.NDArray[np.bool_] = bits.view(np.bool_).reshape(-1, self.seq_len)
+        return learnt
 
     def damage(self) -> Iterator[str]:
         """What is wrong with its two files: hashed, so all of their bytes are read."""

@@ -7,10 +7,20 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.errors import ShardError
 from pipeline.shards.read import Dataset, ShardReader
 
 Tokens = npt.NDArray[np.integer]
 Lengths = npt.NDArray[np.int64]
+
+
+def check_unmasked(dataset: Dataset) -> None:
+    """Raise ShardError for a dataset that says which tokens are learnt, where a format has no place for that."""
+    if any(shard.facts.masked for shard in dataset.shards):
+        raise ShardError(
+            f"{dataset.folder.url} holds conversations, of which answers alone are learnt, and this format can't say so: export `parquet`"
+            " with labels=true, `mds`, or the `messages` of the run"
+        )
 
 
 def documents(dataset: Dataset) -> Iterator[tuple[Tokens, Lengths]]:

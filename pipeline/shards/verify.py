@@ -90,8 +90,28 @@ def _rows(shard: ShardReader, vocab_size: int) -> Iterator[str]:
     found, facts = int(shard.array("seq_lengths").sum()), shard.facts
     if found != facts.tokens:
         yield f"{found:,} tokens; the manifest has other numbers"
+    yield from _targets(shard)
     if facts.rows and shard.input_ids.max() >= vocab_size:
         yield f"id {int(shard.input_ids.max())} is beyond the tokenizer's {vocab_size}"
+
+
+def _targets(shard: ShardReader) -> Iterator[str]:
+    """What is learnt is as much as the manifest says, of each source too; never padding, never the first token of a piece."""
+    if any(shard.disorder()):  # said elsewhere: nothing can be counted by pieces that can't be
+        return
+    learnt, facts = shard.learnt(0, shard.facts.rows), shard.facts
+    if int(learnt.sum()) != facts.loss_tokens:
+        yield f"{int(learnt.sum()):,} tokens are learnt; the manifest says {facts.loss_tokens:,}"
+    filled = shard.filled(0, facts.rows)
+    if (learnt & ~filled).any() or learnt[shard.piece_rows, shard.piece_starts].any():
+        yield "its loss_mask has padding learnt, or the first token of a piece"
+        return
+    owners = np.repeat(shard.array("doc_index"), shard.array("seq_lengths"))[learnt[filled]]
+    docs = shard.docs.append_column("learnt", pa.array(np.bincount(owners, minlength=shard.docs.num_rows)))
+    sums = docs.group_by("source").aggregate([("learnt", "sum")])
+    found = dict(zip(sums["source"].to_pylist(), sums["learnt_sum"].to_pylist(), strict=True))
+    if facts.trained and found != facts.trained:
+        yield f"learnt tokens by source are {found}, the manifest says {dict(facts.trained)}"
 
 
 def _documents(shard: ShardReader) -> Iterator[str]:

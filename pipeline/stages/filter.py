@@ -31,7 +31,7 @@ def _count_first(inputs: Inputs, args: Mapping[str, Any]) -> list[Task]:
     return [Task(file.part, {"count": True}) for file in inputs.files("extract", "docs")] if asked and ROUND not in inputs.roles else []
 
 
-@stage("filter", version=3, each="extract", rounds=_count_first)
+@stage("filter", version=4, each="extract", rounds=_count_first)
 def filter_documents(job: Job, *, steps: Sequence[Mapping[str, Any]] = ()) -> Report:
     """Drop and edit one part's documents by `steps`, filters in order, each {"name", "args"}.
 

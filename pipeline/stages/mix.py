@@ -3,6 +3,9 @@
 A document beyond its source's quota is dropped here; one that the quota cuts is kept. How many there are is counted in
 the one bucket of each source in which its quota ends; the shards are made elsewhere, and count what they hold themselves.
 
+A conversation is never cut: where a run has any, each quota is moved to the nearest end of a document, and so it is for
+shares of documents or of trained tokens.
+
 Documents whose keys lie in the first buckets are held out: they make the validation pool, every one of them once and
 whole, so that the validation set stays the same when shares change. All others are the training pool, in the recipe's
 shares. The plan is written as `mix.plan.json`.
@@ -23,39 +26,79 @@ from pipeline.job import Inputs, Job
 from pipeline.mixing import BEYOND_QUOTA, Pool, Stream, plan_pool, shard_count, spans
 from pipeline.registry import stage
 from pipeline.report import Report
-from pipeline.tokens import BUCKETS, Histogram, add_histograms, read_bucket
+from pipeline.tokens import BUCKETS, Histogram, Measure, add_histograms, read_bucket
 
 
-@stage("mix", version=2)
+def _mistakes(args: Mapping[str, Any]) -> list[str]:
+    if args["tokens"] is not None and (args["of"] != "tokens" or args["total"] is not None):
+        return [f"`tokens` counts tokens: with `of: {args['of']}`, give a `total` of these, or neither"]
+    return []
+
+
+@stage("mix", version=3, check=_mistakes)
 def mix(
     job: Job,
     *,
     shares: Mapping[str, float],
     max_epochs: Mapping[str, float],
+    of: Measure = "tokens",
     tokens: Annotated[int, Field(ge=1)] | None = None,
+    total: Annotated[int, Field(ge=1)] | None = None,
     holdout: Annotated[float, Field(ge=0, lt=1)] = 0.01,
     shard_tokens: Annotated[int, Field(ge=1)] = 4_194_304,
 ) -> Report:
     """Plan the pools: quotas that add up to `tokens` and keep the shares to within one token, and the shards they fill.
 
-    `tokens`: of the training pool; None is the largest total that the shares and `max_epochs` (per source, 1 where not
-    named) allow. `holdout`: the share of all documents kept for validation. `shard_tokens`: tokens of a shard, about.
+    The shares are `of` tokens, of documents, or of the tokens that are trained; whole documents are off by half of one at most.
+    `tokens`: of the training pool, or `total`: of what the shares are of; None is the largest total that the shares and
+    `max_epochs` (per source, 1 where not named) allow. `holdout`: the share of all documents kept for validation.
+    `shard_tokens`: tokens of a shard, about.
     Raises InfeasibleMix naming each source that is short.
     """
     histograms = {name: _merged(job.inputs, name) for name in sorted(shares)}
     held = math.ceil(holdout * BUCKETS)
     training = {name: _only(histogram, slice(held, None)) for name, histogram in histograms.items()}
     validating = {name: _only(histogram, slice(held)) for name, histogram in histograms.items()}
-    streams = [_stream(name, histogram, shares[name], max_epochs.get(name, 1.0)) for name, histogram in training.items()]
-    train = plan_pool(streams, tokens, shard_tokens)
+    whole = any(histogram.conversations.any() for histogram in histograms.values())
+    streams = [_stream(name, histogram, shares[name], max_epochs.get(name, 1.0), of) for name, histogram in training.items()]
+    train = plan_pool(streams, tokens or total, shard_tokens)
+    if whole or of != "tokens":
+        train = _ended(job.inputs, train, training, of, shard_tokens)
     pools = {"train": _plan(train, training), "validation": _plan(_everything(validating, shard_tokens), validating)}
-    job.write("plan", "json", json.dumps({"version": 1, "held_buckets": held, "pools": pools}).encode())
+    facts = {"version": 2, "of": of, "asked": dict(shares), "masked": whole, "held_buckets": held, "pools": pools}
+    job.write("plan", "json", json.dumps(facts).encode())
     reached = {stream.source: _reached(job.inputs, stream, training[stream.source]) for stream in train.streams}
     return _report(histograms, train, reached)
 
 
 def _merged(inputs: Inputs, source: str) -> Histogram:
     return add_histograms(file for file in inputs.files("tokenize", "histogram") if file.source == source)
+
+
+def _ended(inputs: Inputs, pool: Pool, histograms: Mapping[str, Histogram], of: Measure, shard_tokens: int) -> Pool:
+    """A pool of whole documents: quotas of what the shares are of become tokens, and end where a document does."""
+    ended = [_whole(inputs, stream, histograms[stream.source], of) for stream in pool.streams]
+    total = sum(stream.quota for stream in ended)
+    if of != "tokens":
+        ended = [replace(stream, share=stream.quota / max(total, 1)) for stream in ended]
+    return Pool(total, shard_count(total, shard_tokens), pool.bound_by, tuple(ended))
+
+
+def _whole(inputs: Inputs, stream: Stream, histogram: Histogram, of: Measure) -> Stream:
+    """A stream whose `tokens` and `quota` are of a measure, as one of tokens; the partial pass ends with the nearest document."""
+    tokens, measure = int(histogram.tokens.sum()), histogram.of(of)
+    passes, rest = divmod(stream.quota, max(stream.tokens, 1))
+    before = 0
+    if rest:
+        ends = np.cumsum(measure)
+        last = int(np.searchsorted(ends, rest))
+        rows = read_bucket([file for file in inputs.files("tokenize", "tokens") if file.source == stream.source], last)
+        lengths = rows.column("n_tokens").to_numpy()
+        sizes = {"tokens": lengths, "documents": np.ones(len(lengths), np.int64), "trained": rows.column("n_trained").to_numpy()}[of]
+        edges = int(ends[last] - measure[last]) + np.concatenate([[0], np.cumsum(sizes)])
+        documents = int(np.argmin(np.abs(edges - rest)))
+        before = int(histogram.tokens[:last].sum() + lengths[:documents].sum())
+    return replace(stream, tokens=tokens, quota=passes * tokens + before)
 
 
 def _reached(inputs: Inputs, stream: Stream, histogram: Histogram) -> int:
@@ -74,11 +117,11 @@ def _only(histogram: Histogram, buckets: slice) -> Histogram:
     """A histogram in which the other buckets are empty."""
     inside = np.zeros(BUCKETS, np.int64)
     inside[buckets] = 1
-    return Histogram(histogram.documents * inside, histogram.tokens * inside)
+    return Histogram(*(counts * inside for counts in histogram))
 
 
-def _stream(source: str, histogram: Histogram, share: float, max_epochs: float) -> Stream:
-    return Stream(source, share, int(histogram.documents.sum()), int(histogram.tokens.sum()), max_epochs)
+def _stream(source: str, histogram: Histogram, share: float, max_epochs: float, of: Measure = "tokens") -> Stream:
+    return Stream(source, share, int(histogram.documents.sum()), int(histogram.of(of).sum()), max_epochs)
 
 
 def _everything(histograms: Mapping[str, Histogram], shard_tokens: int) -> Pool:

@@ -14,6 +14,7 @@ from dataclasses import asdict
 from typing import Annotated, Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field
@@ -35,6 +36,7 @@ from tokenizer.special import CONFIG, special_id
 from tokenizer.vocabulary import FILE, Vocabulary
 
 ALGORITHM = "best-fit decreasing, documents longer than a row split into rows"
+Flags = npt.NDArray[np.bool_]
 #: There is always a first shard of the training pool; its task does what is done once.
 FIRST = "train-00000"
 RowLength = Annotated[int, Field(ge=1, le=1 << 22)]
@@ -42,14 +44,16 @@ RowLength = Annotated[int, Field(ge=1, le=1 << 22)]
 
 def shard_tasks(inputs: Inputs, _args: Mapping[str, Any]) -> list[Task]:
     """One task per shard of the mix's plan: "train-00000" ..."""
-    plan = json.loads(inputs.files("mix", "plan")[0].read())["pools"]
+    plan = json.loads(inputs.files("mix", "plan")[0].read())
+
+    def payload(split: str, pool: Mapping[str, Any], number: int) -> dict[str, Any]:
+        place = {"split": split, "number": number, "of": len(pool["shards"])}
+        return {**place, "sources": pool["sources"], "spans": pool["shards"][number], "masked": plan["masked"]}
+
     return [
-        Task(
-            f"{split}-{number:05d}",
-            {"split": split, "number": number, "of": len(pool["shards"]), "sources": pool["sources"], "spans": spans},
-        )
-        for split, pool in plan.items()
-        for number, spans in enumerate(pool["shards"])
+        Task(f"{split}-{number:05d}", payload(split, pool, number))
+        for split, pool in plan["pools"].items()
+        for number in range(len(pool["shards"]))
     ]
 
 
@@ -62,7 +66,7 @@ def write_manifests(folder: Folder, results: list[TaskResult], args: Mapping[str
     return [*written, write_split_list(folder, SPLITS)]
 
 
-@stage("pack", version=2, tasks=shard_tasks, finish=write_manifests, seeded=True)
+@stage("pack", version=3, tasks=shard_tasks, finish=write_manifests, seeded=True)
 def pack(
     job: Job,
     *,
@@ -72,12 +76,16 @@ def pack(
 ) -> Report:
     """Pack one shard: rows of `seq_len` tokens, filled best-fit decreasing in windows of about `window` documents.
 
+    A document longer than a row is split; a conversation never is (see `overlong` of tokenize), and with it goes which of its
+    tokens are learnt.
+
     `also` lists other lengths: the same mix is packed once more for each, in a stage of its own (pack-8192).
     """
     todo = job.task.payload
     streams = {stream["source"]: Stream.from_json(stream) for stream in todo["sources"]}
     parts = {source: [file for file in job.inputs.files("tokenize", "tokens") if file.source == source] for source in streams}
     documents = gather(parts, streams, [Span.from_json(span) for span in todo["spans"]], seq_len)
+    _check_whole(documents, seq_len)
     keys = copy_keys(documents.keys, documents.numbers("epoch"))
     sources = pc.index_in(documents.facts.column("source"), pa.array(sorted(streams))).to_numpy()
     packing = pack_rows(documents.numbers("tokens"), keys, sources.astype(np.int64), seq_len, window)
@@ -85,10 +93,11 @@ def pack(
     docs = _write_docs(job, documents)
     if job.task.name == FIRST:
         _copy_tokenizer(job)
+    rows, learnt = _filled(documents, packing, seq_len, tokenizer), _learnt(documents, packing, seq_len)
     facts = {
         "split": todo["split"],
         "number": todo["number"],
-        "shard": asdict(_write_rows(job, documents, packing, _filled(documents, packing, seq_len, tokenizer), docs)),
+        "shard": asdict(_write_rows(job, documents, packing, rows, learnt, docs)),
         "counts": _counts(documents, seq_len),
         "tokenizer": asdict(tokenizer),
         "sources": todo["sources"],
@@ -108,6 +117,29 @@ def _filled(documents: Documents, packing: Packing, seq_len: int, tokenizer: Tok
     return rows
 
 
+def _learnt(documents: Documents, packing: Packing, seq_len: int) -> Flags:
+    """Which positions of the rows are targets: what the documents' masks say, but for the first token of each piece, and padding."""
+    learnt = np.zeros((packing.rows, seq_len), np.uint8)
+    fill(learnt, packing, documents.learnt.astype(np.uint32), documents.starts)
+    rows = np.repeat(np.arange(packing.rows), np.diff(packing.row_starts))
+    ends = np.cumsum(packing.length)
+    learnt[rows, ends - packing.length - (ends - packing.length)[packing.row_starts[rows]]] = 0
+    return learnt.astype(np.bool_)
+
+
+def _check_whole(documents: Documents, seq_len: int) -> None:
+    """No conversation is longer than a row: it would be split."""
+    counted = np.concatenate([[0], np.cumsum(~documents.learnt)])
+    lengths = documents.numbers("tokens")
+    masked = counted[documents.starts + lengths] > counted[documents.starts]
+    if (too_long := masked & (documents.numbers("n_tokens") > seq_len)).any():
+        first = documents.facts.slice(int(too_long.argmax()), 1).to_pylist()[0]
+        raise ShardError(
+            f"conversation {first['id']} of {first['source']} has {first['n_tokens']:,} tokens and a row {seq_len:,}: say what becomes of"
+            " such ones with `tokenize: {overlong: drop}` (or truncate), or give `pack` longer rows"
+        )
+
+
 def _write_docs(job: Job, documents: Documents) -> DocsFile:
     name = docs_name(job.task.payload["number"])
     facts = documents.facts.add_column(0, DOCS.field("doc_index"), pa.array(np.arange(documents.facts.num_rows)))
@@ -119,10 +151,10 @@ def _write_docs(job: Job, documents: Documents) -> DocsFile:
     return DocsFile(name, entry.rows, entry.bytes, entry.sha256)
 
 
-def _write_rows(job: Job, documents: Documents, packing: Packing, rows: np.ndarray, docs: DocsFile) -> Shard:
+def _write_rows(job: Job, documents: Documents, packing: Packing, rows: np.ndarray, learnt: Flags, docs: DocsFile) -> Shard:
     offset = documents.numbers("first_token")[packing.document] + packing.offset
     columns = {"seq_lengths": packing.length, "doc_index": packing.document, "doc_offset": offset}
-    data = shard_bytes(rows, packing.row_starts, columns)
+    data = shard_bytes(rows, packing.row_starts, columns, learnt if job.task.payload["masked"] else None)
     name = data_name(job.task.payload["number"], job.task.payload["of"])
     path = f"{job.task.payload['split']}/{name}"
     with job.folder.create(path) as file:
@@ -134,13 +166,23 @@ def _write_rows(job: Job, documents: Documents, packing: Packing, rows: np.ndarr
         rows=packing.rows,
         tokens=int(packing.length.sum()),
         pieces=packing.pieces,
-        loss_tokens=int(packing.length.sum()) - packing.pieces,
+        loss_tokens=int(learnt.sum()),
         bytes=entry.bytes,
         sha256=entry.sha256,
         buffers=buffers_of(data),
         sources=_tokens_by_source(documents),
         docs=docs,
+        trained=_trained_by_source(documents, packing, learnt),
     )
+
+
+def _trained_by_source(documents: Documents, packing: Packing, learnt: Flags) -> dict[str, int]:
+    """The targets of each source."""
+    filled = np.arange(learnt.shape[1]) < np.add.reduceat(packing.length, packing.row_starts[:-1])[:, None] if packing.rows else learnt
+    codes = pc.dictionary_encode(documents.facts.column("source").combine_chunks())
+    names = codes.dictionary.to_pylist()
+    owners = np.repeat(codes.indices.to_numpy()[packing.document], packing.length)
+    return dict(sorted(zip(names, np.bincount(owners[learnt[filled]], minlength=len(names)).tolist(), strict=True)))
 
 
 def _tokens_by_source(documents: Documents) -> dict[str, int]:

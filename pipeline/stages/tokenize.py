@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import lru_cache
+from collections.abc import Callable, Mapping
+from functools import cache, lru_cache
 from typing import Annotated, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import Field
 
 from pipeline.errors import StorageError
@@ -15,10 +16,12 @@ from pipeline.job import Job, PartFile
 from pipeline.kernels.arrow import texts
 from pipeline.registry import stage
 from pipeline.report import Report
-from pipeline.schema import DOC_FACTS, TOKENIZED
+from pipeline.schema import DOC_FACTS, REJECT, TOKENIZED
+from pipeline.stages.chats import Overlong, encode_chats, open_chats
 from pipeline.storage import Folder
 from pipeline.survivors import survivors
 from pipeline.tokens import order_keys, write_tokens
+from tokenizer.conversations import ChatEncoder
 from tokenizer.encode import Encoded, Encoder, framed
 from tokenizer.infilling import DRAWS, Infilling, Marks, encode_infilled
 from tokenizer.special import CONFIG, INFILLING, special_id
@@ -34,25 +37,49 @@ class _Opened(NamedTuple):
     bos: int | None
     eos: int | None
     infilling: Marks | None
+    chats: Callable[[], ChatEncoder]
 
 
-@stage("tokenize", version=2, each="filter", seeded=True, uses=("tokenizers",))
+@stage("tokenize", version=3, each="filter", seeded=True, uses=("tokenizers",))
 def tokenize(
-    job: Job, *, add_eos: bool = True, add_bos: bool = False, infill: Mapping[str, Share] | None = None, infill_spm: Share = 0.5
+    job: Job,
+    *,
+    add_eos: bool = True,
+    add_bos: bool = False,
+    infill: Mapping[str, Share] | None = None,
+    infill_spm: Share = 0.5,
+    overlong: Overlong | None = None,
+    max_tokens: Annotated[int, Field(ge=1)] | None = None,
 ) -> Report:
     """Encode a part's documents, each with the tokenizer's EOS behind it (and BOS before it), and sort them by their key.
 
     `infill` gives sources a share of documents that are told for fill-in-the-middle ({code: .5}), `infill_spm` of them with the
-    suffix first (see tokenizer.infilling). Special tokens that stand in a text are encoded as ordinary text. Writes
-    {part}.tokens (TOKENIZED, see pipeline.tokens) and {part}.histogram. Counts bytes and tokens, documents infilled, and
-    those whose encoding was left to the slower library.
+    suffix first (see tokenizer.infilling). Special tokens that stand in a text are encoded as ordinary text.
+
+    A conversation is written by the tokenizer's chat template, which alone says where BOS and EOS stand, with a mask of what is
+    learnt: every answer and its end (see tokenizer.templates). One of more than `max_tokens` (the shortest row that it is packed
+    into) is dropped, or loses its last turns until it fits, as `overlong` says. One that can't be written is dropped
+    for a reason, one that would teach nothing or everything is an error with its id.
+
+    Writes {part}.tokens (TOKENIZED, see pipeline.tokens), {part}.histogram and, of conversations, {part}.rejects (REJECT).
+    Counts bytes and tokens, documents infilled, and those whose encoding was left to the slower library.
     """
     opened = _tokenizer(job)
     bos, eos = _mark(opened.bos, add_bos, "bos_token"), _mark(opened.eos, add_eos, "eos_token")
-    encoder, report, tables = opened.encoder, Report(), [TOKENIZED.empty_table()]
+    encoder, report, tables, rejects = opened.encoder, Report(), [TOKENIZED.empty_table()], []
+    checked = False
     how = _infilling(opened, (infill or {}).get(job.source, 0.0), infill_spm)
-    for batch in survivors(job.inputs, job.own_part("filter", "docs"), [*DOC_FACTS, "text"]):
-        if len(tables) == 1:
+    for rows in survivors(job.inputs, job.own_part("filter", "docs"), [*DOC_FACTS, "text", "turns", "tools"]):
+        spoken = pc.is_valid(rows.column("turns"))
+        chats, batch = rows.filter(spoken), rows.filter(pc.invert(spoken))
+        if chats.num_rows:
+            table, dropped = encode_chats(job, opened.chats(), chats, report, overlong, max_tokens)
+            tables.append(table)
+            rejects.append(dropped)
+        if not batch.num_rows:
+            continue
+        if not checked:
+            checked = True
             encoder = opened.encoder.checked(batch.column("text"))
         encoded, infilled = _encode(job, encoder, batch, how)
         encoded = framed(encoded, bos=bos, eos=eos)
@@ -61,6 +88,10 @@ def tokenize(
         tables.append(_rows(job, batch, encoded))
         _count(report, job.source, batch, encoded, slow=encoder.slow_because is not None)
     write_tokens(job, pa.concat_tables(tables))
+    if rejects:
+        with job.parquet("rejects", REJECT) as sink:
+            for dropped in rejects:
+                sink.write(dropped)
     return report
 
 
@@ -100,7 +131,7 @@ def _open(url: str, name: str, _sha256: str, config_url: str, config_name: str, 
     found = [encoder.vocabulary.added.get(token) for token in INFILLING]
     marks = None if None in found else Marks(*(id_ for id_ in found if id_ is not None))
     bos, eos = (special_id(settings, encoder.vocabulary, use) for use in ("bos_token", "eos_token"))
-    return _Opened(encoder, bos, eos, marks)
+    return _Opened(encoder, bos, eos, marks, cache(lambda: open_chats(encoder, settings)))
 
 
 def _mark(found: int | None, wanted: bool, use: str) -> int | None:
@@ -116,6 +147,8 @@ def _rows(job: Job, batch: pa.RecordBatch, encoded: Encoded) -> pa.Table:
         **facts,
         "key": pa.array(order_keys(batch.column("id"), job.seed, "mix")),
         "n_tokens": pa.array(encoded.lengths),
+        "n_trained": pa.array(np.maximum(encoded.lengths - 1, 0)),
+        "mask": pa.nulls(batch.num_rows, TOKENIZED.field("mask").type),
         "ids": pa.LargeListArray.from_arrays(pa.array(encoded.offsets), pa.array(encoded.ids)),
     }
     return pa.table({name: columns[name] for name in TOKENIZED.names}).cast(TOKENIZED)

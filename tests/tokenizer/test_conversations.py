@@ -62,7 +62,7 @@ def test_other_ways_give_the_same(name: str) -> None:
     found = chat_encoder(name).encode(chats)
     slow = Encoder(tokenizer_json())
     slow.slow_because = "a test asks for it"
-    others = [chat_encoder(unmarked(name)), ChatEncoder(slow, template(name), tokenizer_json())]
+    others = [chat_encoder(unmarked(name)), ChatEncoder(slow, template(name))]
     for other in others:
         again = other.encode(chats)
         assert again.unusable == [None] * len(chats)
@@ -91,7 +91,7 @@ def test_a_tokenizer_that_is_left_to_the_library_drops_what_it_cant_tell() -> No
     spec["normalizer"] = {"type": "NFC"}
     content = json.dumps(spec).encode()
     source = "{% for m in messages %}<|{{ m.role }}|> {% generation %}{{ m.content }}<|end|>{% endgeneration %}{% endfor %}"
-    encoder = ChatEncoder(Encoder(content), template(source), content)
+    encoder = ChatEncoder(Encoder(content), template(source))
     chats = [Chat("a", said(("assistant", "!"))), Chat("b", said(("assistant", "<|end|>"))), Chat("c", said(("assistant", "the same")))]
     found = encoder.encode(chats)
     assert [fault and fault.reason for fault in found.unusable] == [None, SPECIAL, STRADDLED]
