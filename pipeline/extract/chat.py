@@ -56,4 +56,6 @@ def _message(item: Any) -> Message:
         content = ""
     if not isinstance(content, str):
         raise _Bad("content_not_text")
-    return Message(item["role"], content, json.dumps(calls, ensure_ascii=False) if calls else None, item.get("name"), item.get("tool_call_id"))
+    return Message(
+        item["role"], content, json.dumps(calls, ensure_ascii=False) if calls else None, item.get("name"), item.get("tool_call_id")
+    )

@@ -43,7 +43,8 @@ def questions(
 
     `question` is a regular expression (^ matches at each line) whose group `question`, or first group, is what is asked. The answer
     is its group `answer`; without one, what stands up to the next match, of it or of `stop`. `prompt` says the question in
-    other words. No-break spaces become blanks, common indentation goes; `pod` undoes Perl's markup. A match with nothing asked or answered, as in a table of contents, is none.
+    other words. No-break spaces become blanks, common indentation goes; `pod` undoes Perl's markup. A match with nothing asked
+    or answered, as in a table of contents, is none.
     """
     asked = _pattern(question)
     if not asked.groups:

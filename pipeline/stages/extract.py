@@ -26,7 +26,7 @@ REPEATED = "extract:repeated_locator"
 _LOST = pa.schema([REJECT.field(name) for name in ("id", "source", "url", "step", "reason")])
 
 
-@stage("extract", version=2)
+@stage("extract", version=3)
 def extract(job: Job, *, extractors: Sequence[Mapping[str, Any]]) -> Report:
     """Read one part's files and extract the text of every document.
 
