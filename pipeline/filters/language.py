@@ -51,10 +51,10 @@ def language(
     if isinstance(allow, str):
         raise ValueError(f"language: allow takes a list of languages or a mapping (got {allow!r})")
     bounds = dict(allow) if isinstance(allow, Mapping) else dict.fromkeys(allow, min_score)
-    identifier = _identifier(_model_path(tuple(model)))
-    if unknown := sorted(set(bounds) - identifier.languages):
-        raise SourceError(f"language: the model knows no {unknown[0]!r}{did_you_mean(unknown[0], sorted(identifier.languages))}")
-    labels, scores = _detect(identifier.model, [_excerpt(text, excerpt_chars) for text in docs.column("text").to_pylist()])
+    known = identifier(model_path(tuple(model)))
+    if unknown := sorted(set(bounds) - known.languages):
+        raise SourceError(f"language: the model knows no {unknown[0]!r}{did_you_mean(unknown[0], sorted(known.languages))}")
+    labels, scores = detect(known.model, [excerpt(text, excerpt_chars) for text in docs.column("text").to_pylist()])
     lang = pa.array(labels, pa.string())
     rules = Rules("language", docs.num_rows)
     rules.drop("other", np.array([label not in bounds for label in labels], np.bool_))
@@ -64,7 +64,7 @@ def language(
     return replace(rules.verdicts(), signals=signals, facts={"lang": lang}, bounds=(asked,))
 
 
-def _excerpt(text: str, chars: int) -> str:
+def excerpt(text: str, chars: int) -> str:
     """The beginning, the middle and the end of a text, on one line."""
     third = chars // 3
     if chars and len(text) > chars:
@@ -73,7 +73,7 @@ def _excerpt(text: str, chars: int) -> str:
     return text.replace("\n", " ")
 
 
-def _detect(model: Any, lines: list[str]) -> tuple[list[str], np.ndarray]:
+def detect(model: Any, lines: list[str]) -> tuple[list[str], np.ndarray]:
     """The likeliest label of each line, and its probability."""
     if not lines:
         return [], np.zeros(0)
@@ -82,7 +82,7 @@ def _detect(model: Any, lines: list[str]) -> tuple[list[str], np.ndarray]:
     return codes, np.array([min(float(found[0]), 1.0) if len(found) else 0.0 for found in scores])
 
 
-def _model_path(model: tuple[str, ...]) -> str:
+def model_path(model: tuple[str, ...]) -> str:
     if model:
         found = expand(model)
         if len(found) != 1:
@@ -104,7 +104,7 @@ class _Identifier(NamedTuple):
 
 
 @lru_cache(maxsize=4)
-def _identifier(path: str) -> _Identifier:
+def identifier(path: str) -> _Identifier:
     try:
         model = fasttext.load_model(path)
     except ValueError as error:

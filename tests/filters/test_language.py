@@ -12,7 +12,7 @@ import pytest
 
 from pipeline.contracts import Verdicts
 from pipeline.errors import SourceError
-from pipeline.filters.language import _excerpt, language
+from pipeline.filters.language import excerpt, language
 from pipeline.registry import bind
 from pipeline.schema import DOC
 
@@ -42,11 +42,11 @@ def test_a_text_without_words_is_in_no_allowed_language() -> None:
     assert detected("", " \n ", "1234 5678").reasons.to_pylist()[:2] == ["language:unsure", "language:unsure"]
 
 
-def test_an_excerpt_has_the_beginning_the_middle_and_the_end() -> None:
+def test_anexcerpt_has_the_beginning_the_middle_and_the_end() -> None:
     text = "".join(f"{number:05d}" for number in range(1000))
-    assert _excerpt(text, 30) == "0000000001 " + text[2495:2505] + " 0099800999"
-    assert _excerpt("two\nlines", 30) == "two lines"
-    assert _excerpt(text, 0) == _excerpt(text, 5000) == text
+    assert excerpt(text, 30) == "0000000001 " + text[2495:2505] + " 0099800999"
+    assert excerpt("two\nlines", 30) == "two lines"
+    assert excerpt(text, 0) == excerpt(text, 5000) == text
     mixed = ENGLISH * 4 + GERMAN * 100
     assert detected(mixed, excerpt_chars=600).signals["lang"].to_pylist() == ["de"]
 

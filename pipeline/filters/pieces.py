@@ -1,0 +1,68 @@
+"""The messages of a batch of conversations as flat columns, so that rules about messages are rules about columns."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.conversations import CONTENT, ROLES, SEPARATOR, intact
+from pipeline.errors import StorageError
+
+SYSTEM, USER, ASSISTANT, TOOL = range(len(ROLES))
+
+Mask = npt.NDArray[np.bool_]
+Ints = npt.NDArray[np.int64]
+
+
+class Pieces(NamedTuple):
+    """The messages of all conversations, in order; documents that are no conversation have none.
+
+    `rows` is the document of each message, `roles` an index into ROLES, `text` its content, `calls` whether it calls tools.
+    """
+
+    documents: int
+    rows: Ints
+    roles: Ints
+    text: pa.LargeStringArray
+    calls: Mask
+
+    @property
+    def first(self) -> Mask:
+        """The first message of each conversation."""
+        return np.diff(self.rows, prepend=-1) > 0
+
+    @property
+    def last(self) -> Mask:
+        return np.diff(self.rows, append=self.documents) > 0
+
+    def previous(self, values: npt.NDArray[np.generic], none: int) -> npt.NDArray[np.generic]:
+        """A value of the message before each, within its conversation; `none` for the first."""
+        shifted = np.roll(values, 1)
+        shifted[self.first] = none
+        return shifted
+
+    def per_document(self, mask: Mask) -> Ints:
+        """How many messages of a mask each document has."""
+        return np.bincount(self.rows[mask], minlength=self.documents).astype(np.int64)
+
+    def only(self, mask: Mask) -> Pieces:
+        return Pieces(self.documents, self.rows[mask], self.roles[mask], self.text.filter(pa.array(mask)), self.calls[mask])
+
+
+def pieces_of(docs: pa.RecordBatch) -> Pieces:
+    """The messages of a DOC batch; StorageError where a text has other pieces than turns."""
+    turns, text = docs.column("turns"), docs.column("text")
+    if not pc.all(intact(text, turns), min_count=0).as_py():
+        raise StorageError("a conversation's text has other pieces than turns: the step before edited across its messages")
+    lengths = np.asarray(pc.fill_null(pc.list_value_length(turns), 0), np.int64)
+    rows = np.repeat(np.arange(docs.num_rows), lengths)
+    said = pc.list_flatten(turns)
+    split = pc.list_flatten(pc.split_pattern(text.filter(pa.array(lengths > 0)), SEPARATOR)).cast(pa.large_string())
+    content = np.asarray(pc.equal(pc.struct_field(said, "part"), CONTENT), np.bool_)
+    roles = np.asarray(pc.index_in(pc.struct_field(said, "role"), pa.array(ROLES, pa.string())), np.int64)
+    calls = np.append(~content, False)[1:]  # the piece behind a message is its calls
+    return Pieces(docs.num_rows, rows[content], roles[content], split.filter(pa.array(content)), calls[content])
