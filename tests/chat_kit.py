@@ -1,39 +1,47 @@
-"""Conversations for tests: written short, as DOC batches."""
+"""Conversations of every shape, and a tokenizer that has the special tokens of every built-in template."""
 
 from __future__ import annotations
 
-import pyarrow as pa
+from functools import lru_cache
+from typing import Any
 
-from pipeline.conversations import Message, joined
-from pipeline.registry import bind
-from pipeline.schema import DOC, conform
+from kit import prose
 
-_ROLES = {"s": "system", "u": "user", "a": "assistant", "t": "tool"}
+from tokenizer.conversations import ChatEncoder
+from tokenizer.encode import Encoder
+from tokenizer.special import Specials
+from tokenizer.templates import BUILT_IN, CHATML, LLAMA3, ChatTemplate
+from tokenizer.train import train
+from tokenizer.vocabulary import Vocabulary
 
+CALL = {"type": "function", "function": {"name": "look", "arguments": {"where": "Zürich <b>", "n": 2}}}
+TOOLS = [{"type": "function", "function": {"name": "look", "description": "Looks.", "parameters": {"type": "object"}}}]
 
-def talk(*lines: str) -> list[Message]:
-    """Messages of lines like "u: Why?", "a: So."; "c: {...}" adds a tool call to the assistant's message before, or makes one."""
-    said: list[Message] = []
-    for line in lines:
-        role, _, content = line.partition(":")
-        if role == "c":
-            before = said.pop() if said and said[-1].role == "assistant" and said[-1].tool_calls is None else Message("assistant", "")
-            said.append(before._replace(tool_calls=content.strip()))
-        else:
-            said.append(Message(_ROLES[role], content.removeprefix(" ")))
-    return said
+Messages = list[dict[str, Any]]
 
 
-def batch(*talks: list[Message] | str) -> pa.RecordBatch:
-    """A DOC batch: conversations, and plain documents for texts."""
-    rows = []
-    for number, item in enumerate(talks):
-        text, turns = (item, None) if isinstance(item, str) else joined(item)
-        rows.append({"id": f"{number:032x}", "text": text, "source": "chat", "turns": turns})
-    return conform(pa.RecordBatch.from_pylist(rows, DOC), DOC)
+def said(*turns: tuple[str, str]) -> Messages:
+    return [{"role": role, "content": content} for role, content in turns]
 
 
-<<<<<<< HEAD
+CHATS: dict[str, Messages] = {
+    "one turn": said(("user", "Why is the sky blue?"), ("assistant", "Light is scattered.")),
+    "system": said(("system", "Be brief.\n"), ("user", "2 + 2?"), ("assistant", "4")),
+    "many turns": said(*[turn for n in range(5) for turn in (("user", f"Question {n}?"), ("assistant", f"Answer {n}."))]),
+    "many tongues": said(("user", "Grüße, 世界 🙂 ‏مرحبا"), ("assistant", "नमस्ते — e\u0301 ﬁ\u200d")),
+    "blanks": said(("user", "  a\n\n"), ("assistant", "x  \n"), ("user", "\tb"), ("assistant", "def f():\n    return 1\n\n\n")),
+    "ends with the user": said(("user", "a"), ("assistant", "b"), ("user", "and then?")),
+    "markup": said(("user", "{{ messages }} {% if %} <b>"), ("assistant", "{# no #} {{ 1 + 1 }}")),
+    "tools": [
+        *said(("system", "Look first."), ("user", "What is there?")),
+        {"role": "assistant", "content": "", "tool_calls": [CALL, CALL]},
+        *said(("tool", '{"found": "é"}'), ("assistant", "An é.")),
+    ],
+}
+#: Given beside the messages.
+GIVEN = {"tools": TOOLS}
+
+
 class _Every(Specials):
     def tokens(self) -> list[str]:
         return [*super().tokens(), *CHATML, *LLAMA3]
@@ -59,10 +67,3 @@ def chat_encoder(source: str) -> ChatEncoder:
 def unmarked(name: str) -> str:
     """A built-in template without its `{% generation %}`: what is learnt has to be found by rendering."""
     return BUILT_IN[name]().replace("{% generation %}", "").replace("{% endgeneration %}", "")
-=======
-def verdicts(name: str, *talks: list[Message] | str, **keys: object) -> list[str | None]:
-    """The reasons of a filter, without its name."""
-    step, mistakes = bind("filter", name, keys)
-    assert mistakes == []
-    return [reason and reason.removeprefix(f"{name}:") for reason in step(batch(*talks)).reasons.to_pylist()]
->>>>>>> cec0a6f (Filters of conversations: who speaks when, answers not worth learning, repetition, languages that differ, arithmetic that doesn't hold)

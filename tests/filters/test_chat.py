@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from chat_kit import batch, talk, verdicts
+from talk_kit import batch, talk, verdicts
 from hypothesis import given
 from hypothesis import strategies as st
 
