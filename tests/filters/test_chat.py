@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from talk_kit import batch, talk, verdicts
 from hypothesis import given
 from hypothesis import strategies as st
+from talk_kit import batch, talk, verdicts
 
 from pipeline.chats.arithmetic import Unreadable, holds, value_of
 from pipeline.conversations import Message
