@@ -155,6 +155,7 @@ def test_every_rule_has_a_fault_and_can_be_turned_off() -> None:
             "boilerplate",
             "min_answer_chars",
             "same_answers_from",
+            "min_chars",
         }
         assert set(off) == every
 
