@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import NoneType
 from typing import Any, get_args, get_type_hints
 
-from trainer.config import DTYPES, PRESETS, RunConfig
+from trainer.config import DEVICES, DTYPES, PRESETS, RunConfig
 from trainer.errors import ConfigError, TrainerError
 
 #: Flags of the commands that are no training, in argparse's words.
@@ -35,6 +35,20 @@ FLAGS: Mapping[str, Mapping[str, dict[str, Any]]] = {
         "--merge": {"action": "store_true", "help": "of a run with adapters: the whole model, adapters added in (default: adapters alone)"},
         "--dtype": {"choices": DTYPES[1:], "default": "float32", "help": "type of the weights (default: float32)"},
         "--tokenizer": {"metavar": "PATH", "help": "folder whose tokenizer files are copied"},
+    },
+    "ablation": {
+        "--base": {"metavar": "NAME=PATH", "required": True, "help": "packed training shards to compare with"},
+        "--other": {"metavar": "NAME=PATH", "required": True, "help": "packed training shards that are compared"},
+        "--validation": {"metavar": "PATH", "required": True, "help": "packed shards of held-out texts, in neither"},
+        "--out": {"metavar": "PATH", "required": True, "help": "folder for the runs and ablation.json"},
+        "--tokenizer": {"metavar": "PATH", "help": "tokenizer.json (default: the one near the shards)"},
+        "--model": {"choices": tuple(PRESETS), "default": "debug", "help": "size of the model (default: debug)"},
+        "--steps": {"metavar": "N", "type": int, "default": 300, "help": "optimizer steps of a run (default: 300)"},
+        "--batch-tokens": {"metavar": "N", "type": int, "help": "tokens per step (default: the preset's)"},
+        "--lr": {"metavar": "N", "type": float, "help": "peak learning rate of every run (default: the preset's)"},
+        "--seeds": {"metavar": "N", "type": int, "default": 3, "help": "runs on each corpus (default: 3)"},
+        "--eval-tokens": {"metavar": "N", "type": int, "default": 262_144, "help": "held-out tokens (default: 262144; 0: all)"},
+        "--device": {"choices": DEVICES, "default": "auto", "help": "where to train (default: auto)"},
     },
     "generate": {
         "model": {"help": "folder of a run, or of a model in the Hugging Face format"},
@@ -100,7 +114,7 @@ def _other(word: str, given: Sequence[str]) -> int:
         made.add_argument(name, **how)
     options = made.parse_args(given)
     commands: Mapping[str, Callable[[argparse.Namespace], None]] = {
-        "plan": _plan, "explain-step": _explain, "export": _export, "generate": _generate,
+        "plan": _plan, "explain-step": _explain, "export": _export, "generate": _generate, "ablation": _ablation,
     }  # fmt: skip
     commands[word](options)
     return 0
@@ -125,6 +139,13 @@ def _export(options: argparse.Namespace) -> None:
     from trainer.runs import export
 
     export(options.run, options.to, options.merge, options.dtype, options.tokenizer)
+
+
+def _ablation(options: argparse.Namespace) -> None:
+    _need("torch")
+    from trainer.ablation import Ablation, compare, trained
+
+    print(compare(Ablation(**vars(options)), trained))
 
 
 def _generate(options: argparse.Namespace) -> None:

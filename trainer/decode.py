@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 from trainer.errors import DataError
@@ -17,11 +17,12 @@ NAME = "tokenizer.json"
 
 
 class TextDecoder:
-    """The texts of a byte-level tokenizer's ids."""
+    """The texts of a byte-level tokenizer's ids. Those in `special` show as their names, and spell nothing of a document."""
 
-    def __init__(self, pieces: Mapping[int, bytes], sha256: str = "") -> None:
+    def __init__(self, pieces: Mapping[int, bytes], sha256: str = "", special: Collection[int] = ()) -> None:
         self.pieces = pieces
         self.sha256 = sha256
+        self.special = frozenset(special)
 
     @classmethod
     def read(cls, path: str | Path) -> TextDecoder:
@@ -31,15 +32,20 @@ class TextDecoder:
             data = json.loads(content)
             spelled = {token: int(number) for token, number in data["model"]["vocab"].items()}
             added = {int(token["id"]): token["content"].encode() for token in data["added_tokens"]}
+            special = [int(token["id"]) for token in data["added_tokens"] if token.get("special")]
             byte_of = _byte_of_character()
             pieces = {number: bytes(byte_of[c] for c in token) for token, number in spelled.items() if number not in added}
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise DataError(f"{path} can't be read as the tokenizer.json of a byte-level tokenizer: {error!r}") from error
-        return cls({**pieces, **added}, hashlib.sha256(content).hexdigest())
+        return cls({**pieces, **added}, hashlib.sha256(content).hexdigest(), special)
 
     def __call__(self, ids: Iterable[int]) -> str:
         """The text; bytes that are not UTF-8 (a character cut at the end) show as U+FFFD, unknown ids as nothing."""
         return b"".join(self.pieces.get(number, b"") for number in ids).decode("utf-8", errors="replace")
+
+    def spelled(self, number: int) -> int:
+        """How many bytes of a document's text a token spells: none, if it is special."""
+        return 0 if number in self.special else len(self.pieces.get(number, b""))
 
 
 def find_decoder(given: str | None, dataset: Path, sha256: str) -> TextDecoder | None:

@@ -52,6 +52,12 @@ def piece_sources(data: PackedDataset, numbers: Iterable[int]) -> tuple[list[str
     return names, {number: np.array([names.index(name) for name in row], dtype=np.int64) for number, row in named.items()}
 
 
+def document_ids(data: PackedDataset) -> frozenset[str]:
+    """The ids of all documents that a dataset has rows of; empty where they can't be read."""
+    tables = [_table(path) for path in sorted({shard.docs for shard in data.shards})]
+    return frozenset(identity for table in tables for identity in table.get("id", ()))
+
+
 @lru_cache(maxsize=64)
 def _table(path: Path) -> dict[str, list[Any]]:
     if importlib.util.find_spec("pyarrow") is None or not path.is_file():

@@ -47,10 +47,11 @@ class HeldOut(NamedTuple):
 
 @dataclass(frozen=True)
 class Score:
-    """Nats over `targets` tokens that spell `bytes` bytes (0: not known)."""
+    """Nats over `targets` tokens; `spelled` of them over those that spell text, `bytes` of it (0: not known)."""
 
     nats: float
     targets: int
+    spelled: float
     bytes: int
 
     @property
@@ -58,9 +59,13 @@ class Score:
         return self.nats / max(1, self.targets)
 
     @property
+    def perplexity(self) -> float:
+        return math.exp(self.loss)
+
+    @property
     def bits_per_byte(self) -> float | None:
-        """Comparable between tokenizers, as the loss per token is not."""
-        return self.nats / math.log(2) / self.bytes if self.bytes else None
+        """Comparable between tokenizers, as the loss per token is not. Special tokens, which spell no text, don't count."""
+        return self.spelled / math.log(2) / self.bytes if self.bytes else None
 
 
 class Validation:
@@ -72,11 +77,11 @@ class Validation:
         self.sources, self._of_row = piece_sources(held_out.data, range(held_out.rows))
         self._bytes = np.zeros(held_out.data.vocab_size, dtype=np.int64)
         if text:
-            self._bytes = np.array([len(text.pieces.get(number, b"")) for number in range(len(self._bytes))])
+            self._bytes = np.array([text.spelled(number) for number in range(len(self._bytes))])
 
     def scores(self, learner: nn.Module, world: World, dtype: torch.dtype) -> dict[str, Score]:
         """The score of each source, and of "all" of them."""
-        sums = np.zeros((len(self.sources), 3))
+        sums = np.zeros((len(self.sources), 4))
         learner.eval()
         with torch.no_grad():
             for batch, counts in self.held_out.batches(world.rank, world.size):
@@ -87,19 +92,23 @@ class Validation:
                     self._add(sums, batch, losses.double().cpu().numpy())
         learner.train()
         sums = world.sums(sums)
-        found = {name: Score(nats, int(targets), int(size)) for name, (nats, targets, size) in zip(self.sources, sums, strict=True)}
-        nats, targets, size = sums.sum(axis=0)
-        return found | {"all": Score(nats, int(targets), int(size))}
+        return {name: _score(line) for name, line in zip((*self.sources, "all"), (*sums, sums.sum(axis=0)), strict=True)}
 
     def _add(self, sums: npt.NDArray[np.float64], batch: Batch, losses: npt.NDArray[np.float64]) -> None:
-        """Add nats, targets and bytes of each piece to the line of its source."""
+        """Add nats, targets, nats of what spells text, and its bytes, of each piece to the line of its source."""
         labels = batch.labels.numpy()
         valid = labels != IGNORE
-        values = np.stack([losses, valid, np.where(valid, self._bytes[labels * valid], 0)], axis=-1)
+        sizes = np.where(valid, self._bytes[labels * valid], 0)
+        values = np.stack([losses, valid, np.where(sizes, losses, 0.0), sizes], axis=-1)
         for row, lengths in enumerate(batch.pieces):
             starts = np.cumsum(lengths) - lengths
             of_piece = self._of_row[batch.numbers[row]]
             np.add.at(sums, of_piece, np.add.reduceat(values[row], starts)[: len(of_piece)])
+
+
+def _score(line: npt.NDArray[np.float64]) -> Score:
+    nats, targets, spelled, size = line.tolist()
+    return Score(nats, int(targets), spelled, int(size))
 
 
 def unigram_loss(train: PackedDataset, order: RowOrder | MixedOrder, held_out: HeldOut) -> float:
