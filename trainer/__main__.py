@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import importlib.util
+import json
 import os
 import signal
 import sys
@@ -49,6 +50,22 @@ FLAGS: Mapping[str, Mapping[str, dict[str, Any]]] = {
         "--seeds": {"metavar": "N", "type": int, "default": 3, "help": "runs on each corpus (default: 3)"},
         "--eval-tokens": {"metavar": "N", "type": int, "default": 262_144, "help": "held-out tokens (default: 262144; 0: all)"},
         "--device": {"choices": DEVICES, "default": "auto", "help": "where to train (default: auto)"},
+    },
+    "eval": {
+        "model": {"help": "folder of a run, or of a model in the Hugging Face format"},
+        "--evals": {"metavar": "PATHS", "help": "files or folders of evaluations in their published formats, parted by commas"},
+        "--tasks": {"metavar": "NAMES", "help": "mmlu, truthfulqa, gsm8k, humaneval (default: those that --evals holds)"},
+        "--shards": {"metavar": "PATH", "help": "packed shards to measure perplexity and bits per byte on, by source"},
+        "--tokenizer": {"metavar": "PATH", "help": "tokenizer.json (default: the one in the model's folder)"},
+        "--adapter": {"metavar": "PATH", "help": "folder of an adapter for the model"},
+        "--shots": {"metavar": "N", "type": int, "help": "examples before each question (default: mmlu and gsm8k 5, others 0)"},
+        "--limit": {"metavar": "N", "type": int, "default": 0, "help": "items of each task, evenly from all (default: 0, all)"},
+        "--samples": {"metavar": "N", "type": int, "default": 1, "help": "programs per problem of humaneval (default: 1)"},
+        "--temperature": {"metavar": "N", "type": float, "default": 0.0, "help": "of generated texts (default: 0, the likeliest)"},
+        "--seed": {"metavar": "N", "type": int, "default": 0, "help": "seed of the draws (default: 0)"},
+        "--eval-tokens": {"metavar": "N", "type": int, "default": 262_144, "help": "tokens of --shards (default: 262144; 0: all)"},
+        "--device": {"choices": DEVICES, "default": "auto", "help": "where to compute (default: auto)"},
+        "--json": {"action": "store_true", "help": "print JSON, with MMLU's subjects"},
     },
     "generate": {
         "model": {"help": "folder of a run, or of a model in the Hugging Face format"},
@@ -114,7 +131,7 @@ def _other(word: str, given: Sequence[str]) -> int:
         made.add_argument(name, **how)
     options = made.parse_args(given)
     commands: Mapping[str, Callable[[argparse.Namespace], None]] = {
-        "plan": _plan, "explain-step": _explain, "export": _export, "generate": _generate, "ablation": _ablation,
+        "plan": _plan, "explain-step": _explain, "export": _export, "generate": _generate, "ablation": _ablation, "eval": _eval,
     }  # fmt: skip
     commands[word](options)
     return 0
@@ -146,6 +163,21 @@ def _ablation(options: argparse.Namespace) -> None:
     from trainer.ablation import Ablation, compare, trained
 
     print(compare(Ablation(**vars(options)), trained))
+
+
+def _eval(options: argparse.Namespace) -> None:
+    _need("torch", "safetensors", "tokenizers")
+    from trainer.examine import examine, perplexity_lines
+    from trainer.harness import lines
+
+    given = vars(options)
+    as_json = given.pop("json")
+    results = examine(**given)
+    if as_json:
+        print(json.dumps(results, indent=2))
+        return
+    sources = results.pop("perplexity", {}).get("sources")
+    print("\n".join([*(perplexity_lines(sources) if sources else ()), *(lines(results) if results else ())]))
 
 
 def _generate(options: argparse.Namespace) -> None:

@@ -74,7 +74,7 @@ def texts(folder: str, adapter: str | None, tokenizer: str | None, prompt: str, 
     """What a model makes of a prompt, piece by piece as it is made."""
     from tokenizers import Tokenizer  # here alone: to train, and to show samples, decode.py is enough
 
-    path = Path(tokenizer) if tokenizer else _tokenizer_of(folder)
+    path = Path(tokenizer) if tokenizer else tokenizer_of(folder)
     if not path.is_file():
         raise DataError(f"{path} is missing: pass --tokenizer")
     coder, model = Tokenizer.from_file(str(path)), load(folder)
@@ -92,7 +92,7 @@ def texts(folder: str, adapter: str | None, tokenizer: str | None, prompt: str, 
             shown = text
 
 
-def _tokenizer_of(folder: str) -> Path:
+def tokenizer_of(folder: str) -> Path:
     """Where the tokenizer of a model or a run lies, if nobody moved it."""
     beside = Path(folder) / NAME
     if beside.is_file() or hf.is_model(Path(folder)):

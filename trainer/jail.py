@@ -1,0 +1,88 @@
+"""What a program that a model wrote is started through: `python jail.py PROGRAM LIMITS FD` shuts itself in, tells how, and becomes it.
+
+It needs nothing but the standard library and Linux, and no privileges where user namespaces are permitted. In force, each as far as
+the system allows: limits of CPU time, memory, file size and open files; namespaces in which there is no network, every mount is read-only
+and the working folder is a small one in memory; no new processes or threads (a seccomp filter). Where something is not permitted the
+rest holds, and the line written to FD says which.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import platform
+import resource
+import struct
+import sys
+
+NEW_MOUNTS, NEW_USER, NEW_NETWORK, NEW_IPC = 0x20000, 0x10000000, 0x40000000, 0x08000000
+PRIVATE, RECURSIVE, NO_SUID, NO_DEVICES = 0x40000, 0x4000, 2, 4
+MOUNT_SETATTR, AT_FDCWD, AT_RECURSIVE, READ_ONLY = 442, -100, 0x8000, 1
+SET_NO_NEW_PRIVS, SET_SECCOMP, SECCOMP_MODE_FILTER = 38, 22, 2
+#: By machine: its name in audit records, and the numbers of clone, fork, vfork, clone3.
+CALLS = {"x86_64": (0xC000003E, (56, 57, 58, 435)), "aarch64": (0xC00000B7, (220, 435))}
+ALLOW, REFUSE, KILL = 0x7FFF0000, 0x00050000 | 1, 0x80000000
+
+
+def limit(seconds: int, memory: int, file_bytes: int) -> None:
+    """Bounds that the kernel holds every process to; past the soft CPU limit it is sent SIGXCPU, past the hard one SIGKILL."""
+    bounds = {
+        resource.RLIMIT_CPU: (seconds, seconds + 1), resource.RLIMIT_AS: (memory, memory), resource.RLIMIT_FSIZE: (file_bytes, file_bytes),
+        resource.RLIMIT_NOFILE: (64, 64), resource.RLIMIT_CORE: (0, 0),
+    }  # fmt: skip
+    for what, wanted in bounds.items():
+        hard = resource.getrlimit(what)[1]  # which may be lower already, and can't be raised
+        soft, most = wanted if hard == resource.RLIM_INFINITY else (min(bound, hard) for bound in wanted)
+        resource.setrlimit(what, (soft, most))
+
+
+def shut_in(libc: ctypes.CDLL, folder: bytes) -> bool:
+    """Leave network, mounts and IPC of the system: False where namespaces are not permitted, and then nothing has changed."""
+    user, group = os.getuid(), os.getgid()
+    if libc.unshare(NEW_USER | NEW_MOUNTS | NEW_NETWORK | NEW_IPC):
+        return False
+    for name, text in (("setgroups", "deny"), ("uid_map", f"65534 {user} 1"), ("gid_map", f"65534 {group} 1")):
+        with open(f"/proc/self/{name}", "w", encoding="ascii") as file:
+            file.write(text)
+    read_only = struct.pack("QQQQ", READ_ONLY, 0, 0, 0)
+    return not (
+        libc.mount(None, b"/", None, RECURSIVE | PRIVATE, None)
+        or libc.syscall(MOUNT_SETATTR, AT_FDCWD, b"/", AT_RECURSIVE, read_only, len(read_only))
+        or libc.mount(b"tmpfs", folder, b"tmpfs", NO_SUID | NO_DEVICES, b"size=16m,mode=700")
+    )
+
+
+def alone(libc: ctypes.CDLL) -> bool:
+    """Refuse new processes and threads from here on, with EPERM; False on a machine whose calls are not known here."""
+    if platform.machine() not in CALLS:
+        return False
+    machine, calls = CALLS[platform.machine()]
+    load, equal, answer = 0x20, 0x15, 0x06  # of classic BPF: a word of the call's record, a jump if it is so, the end
+    steps = [(load, 0, 0, 4), (equal, 1, 0, machine), (answer, 0, 0, KILL), (load, 0, 0, 0)]
+    steps += [(equal, len(calls) - place, 0, number) for place, number in enumerate(calls)]
+    steps += [(answer, 0, 0, ALLOW), (answer, 0, 0, REFUSE)]
+    code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *step) for step in steps))
+    program = struct.pack("HxxxxxxP", len(steps), ctypes.addressof(code))
+    return not (libc.prctl(SET_NO_NEW_PRIVS, 1, 0, 0, 0) or libc.prctl(SET_SECCOMP, SECCOMP_MODE_FILTER, program, 0, 0))
+
+
+def main() -> None:
+    """Shut in, tell how, and become the program."""
+    path, seconds, memory, file_bytes, channel = sys.argv[1], *map(int, sys.argv[2:6])
+    with open(path, encoding="utf-8") as file:
+        program = file.read()
+    libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+    folder = os.getcwd()
+    held = {"namespaces": libc is not None and shut_in(libc, os.fsencode(folder))}
+    os.chdir(folder)  # into what was mounted there
+    limit(seconds, memory, file_bytes)
+    held["no_processes"] = libc is not None and alone(libc)
+    os.write(channel, json.dumps(held).encode() + b"\n")
+    os.execve(
+        sys.executable, [sys.executable, "-I", "-c", program], {"PATH": "/usr/bin:/bin", "PYTHONHASHSEED": "0", "OPENBLAS_NUM_THREADS": "1"}
+    )
+
+
+if __name__ == "__main__":
+    main()
