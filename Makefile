@@ -4,6 +4,8 @@
 #                    [sources=PATHS] [evals=PATHS] [set="KEY=VALUE ..."] [update=1]
 #   make plan|status|inspect|report|verify recipe=NAME     make train recipe=NAME model=debug
 #   make rejects recipe=NAME [source=web] [stage=filter] [reason=gopher_quality:short] [n=5]
+#   make eval recipe=NAME model=debug evals=PATHS [tasks=mmlu,gsm8k] [limit=N]
+#   make ablation recipe=NAME [change="KEY=VALUE ..."] [model=debug] [steps=N] [seeds=3]     (and all that a run takes)
 #   make test | lint | bench
 
 PYTHON ?= python3
@@ -16,14 +18,15 @@ comma := ,
 venv := .venv
 bin := $(venv)/bin
 common = $(recipe) --out $(out)
-planned = $(common) $(if $(profile),--profile $(profile)) $(foreach item,$(subst $(comma), ,$(sources)),--sources $(item)) \
-	$(foreach item,$(subst $(comma), ,$(evals)),--evals $(item)) $(foreach item,$(set),--set $(item)) $(if $(update),--update)
+asked = $(if $(profile),--profile $(profile)) $(foreach item,$(subst $(comma), ,$(sources)),--sources $(item)) \
+	$(foreach item,$(subst $(comma), ,$(evals)),--evals $(item)) $(foreach item,$(set),--set '$(item)') $(if $(update),--update)
+planned = $(common) $(asked)
 
 .DEFAULT_GOAL := $(if $(recipe),run,help)
-.PHONY: help run plan status inspect report verify rejects train test lint bench setup clean
+.PHONY: help run plan status inspect report verify rejects train eval ablation test lint bench setup clean
 
 help:
-	@sed -n 's/^# \{0,1\}//p' Makefile | head -7
+	@sed -n 's/^# \{0,1\}//p' Makefile | head -9
 
 run: $(venv)/.base
 	@$(bin)/tokenmill run $(planned) $(if $(workers),--workers $(workers)) $(if $(cluster),--cluster $(cluster))
@@ -43,6 +46,22 @@ validation = $(out)/$(recipe)/dataset/validation
 train: $(venv)/.train
 	@$(bin)/python -m trainer --data $(out)/$(recipe)/dataset/train $(if $(wildcard $(validation)/manifest.json),--validation $(validation)) \
 		--tokenizer $(out)/$(recipe)/tokenizer/tokenizer.json --model $(model) $(if $(steps),--steps $(steps)) --out $(out)/$(recipe)/trained-$(model) --resume
+
+eval: $(venv)/.train
+	@$(bin)/python -m trainer eval $(out)/$(recipe)/trained-$(model) --tokenizer $(out)/$(recipe)/tokenizer/tokenizer.json \
+		$(if $(evals),--evals $(evals)) $(if $(wildcard $(validation)/manifest.json),--shards $(validation)) \
+		$(foreach key,tasks limit,$(if $($(key)),--$(key) $($(key))))
+
+# Two runs that differ in `change` alone, one tokenizer, one validation set; their folder is not that of `make`.
+change ?= sources.web.filters=[] sources.web.quality=null
+ablated = $(recipe) --out $(out)/ablation --cache $(out)/cache $(asked)
+
+ablation: $(venv)/.train
+	@set -e; packed=$(out)/ablation/$(recipe)/dataset; \
+	$(bin)/tokenmill run $(ablated); base=$$(readlink -f $$packed); \
+	$(bin)/tokenmill run $(ablated) $(foreach item,$(change),--set '$(item)') --set "tokenizer.file=[$$base/tokenizer.json]"; \
+	$(bin)/python -m trainer ablation --base base=$$base/train --other changed=$$(readlink -f $$packed)/train --validation $$base/validation \
+		--model $(model) $(foreach key,steps seeds,$(if $($(key)),--$(key) $($(key)))) --out $(out)/ablation/$(recipe)/trained-$(model)
 
 test: $(venv)/.dev $(venv)/.train
 	@$(bin)/python -m pytest

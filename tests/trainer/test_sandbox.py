@@ -1,0 +1,58 @@
+"""Programs in the sandbox: what passes, what doesn't, and what none can do where the system lets us keep it in."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from trainer.sandbox import Limits, protections, run
+
+SHORT = Limits(seconds=1, clock=3)
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the sandbox is Linux's")
+
+
+@pytest.mark.parametrize(
+    ("program", "ended"),
+    [
+        ("x = 1", "passed"), ("assert False", "failed"), ("raise SystemExit(0)", "failed"), ("import os; os._exit(0)", "failed"),
+        ("while True: pass", "out of time"), ("x = bytearray(2 << 30)", "failed"), ("def f(): return f()\nf()", "failed"),
+        ("open('x', 'w').write('a' * 100)", "passed"), ("open('x', 'w').write('a' * (2 << 20))", "failed"),
+        ("print('x' * 10**7)", "passed"),
+        ("import math, typing, collections, hashlib", "passed"), ("syntax error", "failed"), ("x = '\\ud800'", "passed"),
+    ],
+)  # fmt: skip
+def test_how_programs_end(program: str, ended: str) -> None:
+    assert run(program, SHORT) == ended
+
+
+def test_one_that_only_waits_ends_by_the_clock() -> None:
+    assert run("import time; time.sleep(60)", Limits(seconds=1, clock=1)) == "out of time"
+
+
+def test_no_processes() -> None:
+    if not protections()["no_processes"]:
+        pytest.skip("no seccomp filter is possible here")
+    for start in (
+        "import os; os.fork()",
+        "import subprocess; subprocess.run(['/bin/true'])",
+        "import threading; threading.Thread().start()",
+    ):
+        assert run(start, SHORT) == "failed"
+        caught = "\n".join(f"    {line}" for line in start.split("; "))
+        assert run(f"try:\n{caught}\nexcept (OSError, RuntimeError): pass\nelse: raise SystemExit", SHORT) == "passed"
+
+
+def test_no_files_and_no_network(tmp_path: Path) -> None:
+    if not protections()["namespaces"]:
+        pytest.skip("namespaces are not permitted here")
+    victim = tmp_path / "victim"
+    victim.write_text("alive", "utf-8")
+    for harm in (f"open({str(victim)!r}, 'w')", f"import os; os.remove({str(victim)!r})", f"open({str(tmp_path / 'new')!r}, 'w')"):
+        assert run(harm, SHORT) == "failed"
+    assert victim.read_text("utf-8") == "alive"
+    assert list(tmp_path.iterdir()) == [victim]
+    reach = "import socket\ntry: socket.create_connection(('127.0.0.1', 9), 1)\nexcept OSError as error: assert error.errno == 101, error"
+    assert run(reach, SHORT) == "passed"  # unreachable: there isn't even a loopback
