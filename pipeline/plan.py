@@ -133,11 +133,11 @@ class _Planner:
         docs = tuple(filtered.values())
         signed = tuple(self.add("signatures", name, {"filter": (key,)}) for name, key in filtered.items())
         threshold, priority, same_url, prefer = (self.setting("dedupe", key) for key in ("threshold", "priority", "same_url", "prefer"))
-        against, words = self.against(), self.setting("signatures", "shingle_words")
+        against, words, of = self.against(), self.setting("signatures", "shingle_words"), self.setting("signatures", "of")
         linked = self.add("candidates", None, {"signatures": signed}, same_url=same_url, against=against)
         joined = self.add("components", None, {"signatures": signed, "candidates": (linked,)}, against=against)
         parts = {"filter": docs, "signatures": signed, "components": (joined,)}
-        texts = self.add("gather", None, parts, same_url=same_url, prefer=prefer, against=against)
+        texts = self.add("gather", None, parts, same_url=same_url, prefer=prefer, against=against, of=of)
         judged = self.add("verify", None, {"gather": (texts,)}, threshold=threshold, priority=priority, shingle_words=words)
         return self.add("dedupe", None, {"filter": docs, "signatures": signed, "verify": (judged,)}, against=against)
 
@@ -154,8 +154,9 @@ class _Planner:
     def index(self, inputs: Mapping[str, tuple[str, ...]]) -> None:
         """An index of what dedupe kept, when the recipe asks for one."""
         if "index" in self.recipe.settings:
-            words, prefer = self.setting("signatures", "shingle_words"), self.setting("dedupe", "prefer")
-            self.add("index", None, inputs, signed_by=self.signed_by(), shingle_words=words, prefer=prefer)
+            words, of = (self.setting("signatures", key) for key in ("shingle_words", "of"))
+            prefer = self.setting("dedupe", "prefer")
+            self.add("index", None, inputs, signed_by=self.signed_by(), shingle_words=words, prefer=prefer, of=of)
 
     def keys(self, name: str) -> tuple[str, ...]:
         """The keys of all stages of a step."""

@@ -21,7 +21,7 @@ from pipeline.registry import Step
 #: Stages whose arguments a recipe may set at its top level, under the stage's own name.
 SETTINGS = ("signatures", "dedupe", "lines", "passages", "quality_model", "tokenizer", "tokenize", "mix", "pack", "index")
 #: Arguments of stages that the plan fills in from the rest of the recipe.
-FILLED = {"mix": ("shares", "max_epochs"), "tokenize": ("max_tokens",), "index": ("signed_by", "shingle_words", "prefer")}
+FILLED = {"mix": ("shares", "max_epochs"), "tokenize": ("max_tokens",), "index": ("signed_by", "shingle_words", "prefer", "of")}
 #: What to do instead of giving such an argument.
 FOLLOWS = {
     "mix": "this follows from the sources: set their share or max_epochs",

@@ -36,6 +36,7 @@ class Dedupe:
     texts: Mapping[str, str]
     names: Mapping[str, str]
     against: tuple[Dedupe, ...] = ()
+    of: str = "text"
 
     @property
     def decisions(self) -> dict[str, tuple[str | None, str | None, float | None]]:
@@ -61,13 +62,15 @@ class Dedupe:
         return {entry.name: entry.sha256 for entry in self.stages.committed["dedupe"].files()}
 
 
-def committed_docs(folder: Folder, parts: Mapping[str, Sequence[Doc]], scores: Mapping[str, float] | None = None) -> Committed:
-    """A filter stage that holds these documents, with scores by their names if there are any."""
+def committed_docs(
+    folder: Folder, parts: Mapping[str, Sequence[Doc]], scores: Mapping[str, float] | None = None, turns: Mapping[str, Any] | None = None
+) -> Committed:
+    """A filter stage that holds these documents, with scores and turns by their names if there are any."""
     schema = DOC if scores is None else SCORED
     results = []
     for part, docs in parts.items():
         source = part.rpartition("-")[0]
-        rows = [_row(source, doc, (scores or {}).get(doc[0])) for doc in docs]
+        rows = [_row(source, doc, (scores or {}).get(doc[0])) | {"turns": (turns or {}).get(doc[0])} for doc in docs]
         with folder.parquet(f"{part}.docs.parquet", schema) as sink:
             sink.write(pa.RecordBatch.from_pylist(rows, schema=schema))
         results.append(TaskResult(part, (sink.entry(),), Report()))
@@ -91,19 +94,22 @@ def dedupe(
     same_url: bool | Sequence[str] = False,
     scores: Mapping[str, float] | None = None,
     against: Sequence[Dedupe] = (),
+    of: str = "text",
+    turns: Mapping[str, Any] | None = None,
     **args: Any,
 ) -> Dedupe:
     """Run every stage from signatures to dedupe; `seed` shuffles the tasks of each.
 
-    With `scores` documents are preferred by them; `against` are earlier runs, whose indexes are made.
+    With `scores` documents are preferred by them; `against` are earlier runs, whose indexes are made. Those with `turns` are
+    conversations, of which `of` is compared.
     """
     stages = LocalStage(Folder(str(out)), order=lambda task: random.Random(f"{seed} {task.name}").random())
-    docs = committed_docs(stages.out.sub("filter"), parts, scores)
+    docs = committed_docs(stages.out.sub("filter"), parts, scores, turns)
     known = [indexed(run) for run in against]
-    signed = stages.run("signatures", {"filter": docs})
+    signed = stages.run("signatures", {"filter": docs}, of=of)
     linked = stages.run("candidates", {"signatures": signed}, same_url=same_url, against=known)
     joined = stages.run("components", {"signatures": signed, "candidates": linked}, against=known)
-    gathered = {"same_url": same_url, "prefer": None if scores is None else SCORE, "against": known}
+    gathered = {"same_url": same_url, "prefer": None if scores is None else SCORE, "against": known, "of": of}
     texts = stages.run("gather", {"filter": docs, "signatures": signed, "components": joined}, **gathered)
     judged = stages.run("verify", {"gather": texts}, threshold=threshold, priority=list(priority), shingle_words=5)
     inputs = {"filter": docs, "signatures": signed, "verify": judged}
@@ -112,7 +118,7 @@ def dedupe(
     names = {name: found for run in against for name, found in run.names.items()}
     contents = {name: content for run in against for name, content in run.texts.items()}
     texts_of = contents | {doc[0]: doc[1] for doc in by_id.values()}
-    return Dedupe(stages, docs, texts_of, names | {found: doc[0] for found, doc in by_id.items()}, tuple(against))
+    return Dedupe(stages, docs, texts_of, names | {found: doc[0] for found, doc in by_id.items()}, tuple(against), of)
 
 
 def indexed(run: Dedupe) -> str:
@@ -120,7 +126,7 @@ def indexed(run: Dedupe) -> str:
     if "index" not in run.stages.committed:
         inputs = {"filter": run.docs, **{role: run.stages.committed[role] for role in ("signatures", "dedupe")}}
         scored = SCORE in run.docs.folder.schema(run.docs.files("docs")[0].name).names
-        run.stages.run("index", inputs, signed_by={}, prefer=SCORE if scored else None)
+        run.stages.run("index", inputs, signed_by={}, prefer=SCORE if scored else None, of=run.of)
     return run.stages.committed["index"].folder.path(MANIFEST)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.contracts import Task
+from pipeline.dedupe.compared import Of, columns, compared
 from pipeline.dedupe.duplicates import COMPONENTS, TEXTS, Numbering, counts_url, keys_by_row
 from pipeline.dedupe.indexes import index_files, origin
 from pipeline.dedupe.keyed import SortedFiles, Spans, read_range, write_sorted
@@ -28,11 +29,11 @@ def _parts(inputs: Inputs, args: Mapping[str, Any]) -> list[Task]:
 
 
 @stage("gather", version=3, tasks=_parts)
-def gather(job: Job, *, same_url: bool | Sequence[str] = False, prefer: str | None = None, against: Paths = ()) -> Report:
+def gather(job: Job, *, same_url: bool | Sequence[str] = False, prefer: str | None = None, against: Paths = (), of: Of = "text") -> Report:
     """Write {task}.texts: the documents of a part that hang together with others, sorted by component.
 
-    `same_url`, `prefer` and `against` are those of `dedupe`, indexes given by their manifests. Of documents with the same
-    words only the most preferred carries its text: the others need no second look. Those of an index carry shingles.
+    `same_url`, `prefer` and `against` are those of `dedupe`, indexes given by their manifests, `of` that of `signatures`. Of documents with
+    the same words only the most preferred carries its text: the others need no second look. Those of an index carry shingles.
     Memory: the texts or shingles of one part that are written.
     """
     numbering = Numbering.of(job.inputs, against)
@@ -40,7 +41,7 @@ def gather(job: Job, *, same_url: bool | Sequence[str] = False, prefer: str | No
     part = file.part if file else job.task.name
     members = _members(job, numbering, part)
     rows = members.column("document").to_numpy() - numbering.starts[part]
-    found = _indexed(file, rows) if file else _own(job, rows, prefer)
+    found = _indexed(file, rows) if file else _own(job, rows, prefer, of)
     url_hashes = found["url_hash"] if counts_url(same_url, origin(part)[1]) else pa.nulls(len(rows), pa.binary(16))
     place = places(members.column("component").to_numpy(), found["least"].to_numpy(), found["id"].combine_chunks())
     found |= {"place": place, "document": members.column("document"), "url_hash": url_hashes}
@@ -63,7 +64,7 @@ def _indexed(file: PartFile, rows: np.ndarray) -> dict[str, Any]:
     return {**{name: found.column(name) for name in found.schema.names}, "text": pa.nulls(len(rows), pa.large_string())}
 
 
-def _own(job: Job, rows: np.ndarray, prefer: str | None) -> dict[str, Any]:
+def _own(job: Job, rows: np.ndarray, prefer: str | None, of: Of) -> dict[str, Any]:
     """Columns of some rows of this run's part."""
     facts = job.own_part("signatures", "signatures").table().take(pa.array(rows))
     facts = facts.append_column("score", scores(job, prefer).take(pa.array(rows)))
@@ -73,17 +74,17 @@ def _own(job: Job, rows: np.ndarray, prefer: str | None) -> dict[str, Any]:
     return {
         **{name: facts.column(name) for name in facts.schema.names},
         "keys": keys_by_row(job.own_part("signatures", "bands").table()).take(pa.array(rows)),
-        "text": _texts(job.own_part("filter", "docs"), rows, carries),
+        "text": _texts(job.own_part("filter", "docs"), rows, carries, of),
         "shingles": pa.nulls(len(rows), pa.large_list(pa.uint64())),
     }
 
 
-def _texts(docs: PartFile, rows: np.ndarray, carries: np.ndarray) -> pa.ChunkedArray:
-    """The texts of some rows of a part (ascending), null where they are not to be carried."""
+def _texts(docs: PartFile, rows: np.ndarray, carries: np.ndarray, of: Of) -> pa.ChunkedArray:
+    """What is compared of some rows of a part (ascending), null where they are not to be carried."""
     chunks = []
     start = 0
-    for batch in docs.batches(["text"]):
+    for batch in docs.batches(columns(of)):
         first, last = np.searchsorted(rows, [start, start + batch.num_rows])
-        chunks.append(batch.column("text").take(pa.array(rows[first:last] - start, mask=~carries[first:last])))
+        chunks.append(compared(batch, of).take(pa.array(rows[first:last] - start, mask=~carries[first:last])))
         start += batch.num_rows
     return pa.chunked_array(chunks, pa.large_string())

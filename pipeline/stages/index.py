@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import PositiveInt
 
+from pipeline.dedupe.compared import Of, columns, compared
 from pipeline.dedupe.duplicates import BANDS, keys_by_row, url_keys
 from pipeline.dedupe.indexes import ENCODINGS, INDEXED
 from pipeline.dedupe.keyed import sorted_file, write_sorted
@@ -22,7 +23,14 @@ from pipeline.survivors import keep_mask
 
 
 @stage("index", each="filter", uses=("unicode",))
-def index(job: Job, *, signed_by: Mapping[str, Any], shingle_words: PositiveInt = 5, prefer: str | None = None) -> Report:  # noqa: ARG001
+def index(
+    job: Job,
+    *,
+    signed_by: Mapping[str, Any],  # noqa: ARG001
+    shingle_words: PositiveInt = 5,
+    prefer: str | None = None,
+    of: Of = "text",
+) -> Report:
     """Leave an index of the documents that dedupe kept, for `dedupe: {against: ...}` of later runs.
 
     A recipe asks for it by `index: {}`; the plan fills in all arguments, as `signatures` and `dedupe` have them. `signed_by`
@@ -36,8 +44,8 @@ def index(job: Job, *, signed_by: Mapping[str, Any], shingle_words: PositiveInt 
     facts = facts.add_column(0, "row", pa.array(np.arange(len(facts)))).combine_chunks()
     start = done = 0
     with sorted_file(job, "documents", INDEXED, encodings=ENCODINGS) as sink:
-        for batch in docs.batches(["text"]):
-            texts = batch.column("text").filter(keep.slice(start, batch.num_rows))
+        for batch in docs.batches(columns(of)):
+            texts = compared(batch, of).filter(keep.slice(start, batch.num_rows))
             start += batch.num_rows
             sink.write(_with_shingles(facts.slice(done, len(texts)), texts, shingle_words))
             done += len(texts)

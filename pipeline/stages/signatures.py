@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field
 
+from pipeline.dedupe.compared import Of, columns, compared
 from pipeline.dedupe.duplicates import BANDS, SIGNATURES, url_keys
 from pipeline.dedupe.keyed import write_sorted
 from pipeline.job import Job
@@ -22,19 +23,23 @@ Few = Annotated[int, Field(ge=1, le=1024)]
 
 
 @stage("signatures", version=3, each="filter", uses=("unicode",))
-def signatures(job: Job, *, shingle_words: Few = 5, bands: Few = 14, rows: Few = 8) -> Report:
+def signatures(job: Job, *, shingle_words: Few = 5, bands: Few = 14, rows: Few = 8, of: Of = "text") -> Report:
     """Hash each text whole, and sketch it by MinHash over shingles of `shingle_words` words, in `bands` of `rows`.
 
     The defaults are FineWeb's: two documents share a band with a probability of 92 % at a Jaccard index of .8, 57 % at
-    .7, 5 % at .5. What a word is: see pipeline.kernels.shingles. Writes {part}.signatures, {part}.bands and {part}.urls.
+    .7, 5 % at .5. What a word is: see pipeline.kernels.shingles.
+
+    `of` says what is compared of conversations: the whole text, its `prompts` (all but the assistant's messages), or the
+    `first_prompt` of the user; then one conversation stays of those that ask the same, whatever the answers. Other documents,
+    and conversations that ask nothing, are compared by their text. Writes {part}.signatures, {part}.bands and {part}.urls.
     """
     report = Report()
     keys: list[np.ndarray] = []
     urls: list[pa.Array] = []
     docs = job.own_part("filter", "docs")
     with job.parquet("signatures", SIGNATURES) as sink:
-        for batch in docs.batches(["id", "text", "date", "url"]):
-            found = sketch(batch.column("text"), shingle_words, bands, rows)
+        for batch in docs.batches(["id", *columns(of), "date", "url"]):
+            found = sketch(compared(batch, of), shingle_words, bands, rows)
             signed = _signed(batch, found)
             sink.write(signed)
             keys.append(found.keys)

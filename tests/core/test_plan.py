@@ -102,7 +102,7 @@ def test_a_key_changes_what_depends_on_it_and_nothing_else(key: str, value: str,
 def test_an_index_is_left_where_the_recipe_asks_and_says_how_its_documents_were_signed() -> None:
     plan = make_plan(recipe(index="{}", signatures__bands="20", dedupe__prefer="length.chars"), lock())
     (stage,) = (stage for stage in plan.stages if stage.step.name == "index")
-    assert stage.step.args["signed_by"]["signatures"]["args"] == {"bands": 20, "rows": 8, "shingle_words": 5}
+    assert stage.step.args["signed_by"]["signatures"]["args"] == {"bands": 20, "of": "text", "rows": 8, "shingle_words": 5}
     assert stage.step.args["prefer"] == "length.chars"
     with pytest.raises(RecipeError, match="set it there"):
         recipe(index="{prefer: length.chars}")
