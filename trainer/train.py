@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from trainer import build, checkpoint, hf, lora
+from trainer import build, checkpoint, hf, lora, memory
 from trainer.batch import Batch, split
 from trainer.config import RunConfig
 from trainer.decode import TextDecoder, find_decoder
@@ -60,6 +60,7 @@ class Trainer:
         self.text = find_decoder(config.tokenizer, self.data.folder, self.data.tokenizer_sha256)
         self.optim = config.optimizer()
         self.first_weights = hf.digest(Path(config.init)) if config.init else None
+        memory.check(config, shape, self.rows_per_batch * self.data.seq_len, self.world, self.dtype)
         self.model = build.build_model(config, shape).to(self.world.device)
         self.learner: nn.Module = self.world.spread(self.model, self.dtype)
         self.optimizer = adamw(self.model, self.optim)
