@@ -9,6 +9,7 @@ import json
 import os
 import signal
 import sys
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from types import NoneType
 from typing import Any, get_args, get_type_hints
@@ -100,6 +101,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns 0, 1 after an error that was told in one sentence, or 128 + the number of the signal that stopped it."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     word = given.pop(0) if given and given[0] in (*FLAGS, "train", "sft") else "train"
+    warnings.filterwarnings("ignore", message="torch.distributed is disabled")  # torch tells a run of one process that it is one
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # torch's threads sleep while they wait: see docs/trainer.md, Measured
     try:
         if word in FLAGS:

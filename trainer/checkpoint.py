@@ -13,11 +13,13 @@ import os
 import shutil
 import warnings
 from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
+from torch import distributed
 from torch.distributed import checkpoint as dcp
 from torch.distributed.checkpoint.api import CheckpointException
 from torch.distributed.checkpoint.state_dict import StateDictOptions, get_state_dict, set_state_dict
@@ -31,29 +33,80 @@ DAMAGE = (CheckpointException, OSError, RuntimeError, ValueError, KeyError, Type
 OPTIONS = StateDictOptions(ignore_frozen_params=True, strict=False)
 
 
-def save(
-    folder: Path, step: int, model: torch.nn.Module, optimizer: torch.optim.Optimizer, identity: Mapping[str, Any], keep: int, world: World
-) -> Path:
-    """Write the state after `step` steps, aside and then renamed, and remove all but the newest `keep` checkpoints."""
-    path, aside = folder / f"step-{step:08d}", folder / f"writing-{step:08d}"
-    if path.exists():
+class Saver:
+    """Writes checkpoints while training goes on: the state is copied, and a thread writes the copy.
+
+    One at a time: the next waits for the one before. A checkpoint is there, whole, once it is renamed; that happens at the first
+    `poll` after its last byte. With several processes the writers speak to one another in a group of their own, so that they never
+    answer each other's questions about gradients.
+    """
+
+    def __init__(self, folder: Path, keep: int, world: World) -> None:
+        self._folder, self._keep, self._world = folder, keep, world
+        self._group = distributed.new_group(backend="gloo") if world.size > 1 else None
+        self._writing: tuple[Path, Path, dict[str, Any], Future[Any]] | None = None
+        if world.main:
+            for left in folder.glob("writing-*"):  # by a run that was killed
+                shutil.rmtree(left)
+
+    def save(self, step: int, model: torch.nn.Module, optimizer: torch.optim.Optimizer, identity: Mapping[str, Any]) -> Path:
+        """Begin to write the state after `step` steps; all but the newest `keep` checkpoints go once it is there."""
+        self.settle()
+        path, aside = self._folder / f"step-{step:08d}", self._folder / f"writing-{step:08d}"
+        if path.exists():
+            return path
+        if self._world.main:
+            aside.mkdir(parents=True)
+        self._world.wait()
+        run = {"format": FORMAT, "step": step, "identity": dict(identity)}
+        with _writable(path):
+            future = dcp.async_save(_state(model, optimizer), checkpoint_id=aside, process_group=self._group, no_dist=self._group is None)
+        self._writing = (path, aside, run, cast("Future[Any]", future))
         return path
-    if world.main:
-        shutil.rmtree(aside, ignore_errors=True)
-        aside.mkdir(parents=True)
-    world.wait()
-    with _alone_is_fine():
-        dcp.save(_state(model, optimizer), checkpoint_id=aside, no_dist=world.size == 1)
-    if world.main:
-        with (aside / "run.json").open("w", encoding="utf-8") as file:
-            json.dump({"format": FORMAT, "step": step, "identity": dict(identity)}, file, indent=2)
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(path)
-        for old in every(folder)[:-keep]:
-            shutil.rmtree(old)
-    world.wait()
-    return path
+
+    def poll(self) -> None:
+        """Give the checkpoint that is being written its name, if it is written; raises CheckpointError when it couldn't be."""
+        if self._writing is None or not self._writing[3].done():
+            return
+        path, aside, run, future = self._writing
+        self._writing = None
+        with _writable(path):
+            future.result()
+            if self._world.main:
+                _finish(path, aside, run)
+                for old in every(self._folder)[: -self._keep]:
+                    shutil.rmtree(old)
+
+    def settle(self) -> None:
+        """Wait until what is being written is there, for every process."""
+        if self._writing is not None:
+            wait([self._writing[3]])
+            self.poll()
+            self._world.wait()
+
+
+def _finish(path: Path, aside: Path, run: Mapping[str, Any]) -> None:
+    with (aside / "run.json").open("w", encoding="utf-8") as file:
+        json.dump(run, file, indent=2)
+        file.flush()
+        os.fsync(file.fileno())
+    aside.replace(path)
+
+
+@contextmanager
+def _writable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except DAMAGE as error:
+        raise CheckpointError(
+            f"{path} can't be written ({_last_line(error)}): the checkpoints before it are whole; make room and --resume"
+        ) from error
+
+
+def _last_line(error: BaseException) -> str:
+    """torch tells of a failure with the traceback of each process: its last line says what happened."""
+    lines = [line for line in str(error).splitlines() if len(line) > 1]
+    return lines[-1].strip() if lines else type(error).__name__
 
 
 def every(folder: Path) -> list[Path]:
@@ -105,8 +158,7 @@ def _read(path: Path, state: dict[str, Any], world: World) -> None:
         with _alone_is_fine():
             dcp.load(state, checkpoint_id=path, no_dist=world.size == 1)
     except DAMAGE as error:
-        reason = str(error).strip().splitlines()[-1:] or [type(error).__name__]
-        raise CheckpointError(f"{path} can't be read ({reason[0]}): remove it to resume from the one before") from error
+        raise CheckpointError(f"{path} can't be read ({_last_line(error)}): remove it to resume from the one before") from error
 
 
 @contextmanager

@@ -65,6 +65,7 @@ class Trainer:
         self.learner: nn.Module = self.world.spread(self.model, self.dtype)
         self.optimizer = adamw(self.model, self.optim)
         self.done = self.saved = self._restore()
+        self.saver = checkpoint.Saver(self.out / "checkpoints", config.keep, self.world)
         self.validation = Validation(held_out, self.text) if held_out else None
         self.unigram = unigram_loss(self.data, self.order, held_out) if held_out else None
         self.peak = build.device_tflops(config, self.world.device)
@@ -78,6 +79,7 @@ class Trainer:
         with metrics, Stop() as stop, closing(ahead(self.batches, range(self.done, self.config.steps))) as steps:
             for batches in steps:
                 loss = self.step(metrics, batches)
+                self.saver.poll()
                 if self.done == self.config.steps or self.done % self.config.eval_every == 0:
                     validated = self.validate(metrics)
                 if self.config.save_every and self.done % self.config.save_every == 0:
@@ -87,6 +89,7 @@ class Trainer:
                     break
             if self.saved != self.done:
                 self.save()
+            self.saver.settle()
         if stop.signal:
             self.progress.say(f"stopped by {stop.signal} after step {self.done}, and saved: --resume continues exactly there")
         return Summary(self.done, loss, validated, self.unigram, stop.signal)
@@ -167,10 +170,9 @@ class Trainer:
         return decoder(prompt), decoder(ids)
 
     def save(self) -> Path:
-        """Write a checkpoint of the steps done."""
+        """Begin to write a checkpoint of the steps done."""
         self.saved = self.done
-        folder = self.out / "checkpoints"
-        return checkpoint.save(folder, self.done, self.model, self.optimizer, self.identity(), self.config.keep, self.world)
+        return self.saver.save(self.done, self.model, self.optimizer, self.identity())
 
     def identity(self) -> dict[str, Any]:
         """What a run must share with a checkpoint to continue it: its data, their order, and the model."""
@@ -212,6 +214,7 @@ class Trainer:
 
     def _diverged(self, loss: float, norm: float, rows: list[int]) -> None:
         path = self.save()
+        self.saver.settle()
         raise Diverged(
             f"step {self.done + 1}: loss {loss}, gradient norm {norm}, on rows {rows} of {self.data.folder};"
             f" the weights before it are in {path}: lower --lr and --resume, or look at these rows"
