@@ -31,6 +31,9 @@ def choose(doc: Located, profile: str | None, overrides: Mapping[str, str], user
         doc.mistake(("profiles",), f"own sources go with the profile {own!r}, not with {chosen!r}")
     if user_sources:
         _use_own_sources(doc, user_sources)
+    for name in _names(doc):
+        if doc.value["sources"][name] is None:  # a profile that has nothing for a source leaves it out
+            del doc.value["sources"][name]
     return chosen
 
 
@@ -83,6 +86,8 @@ def _use_own_sources(doc: Located, user_sources: Mapping[str, Sequence[str]]) ->
             doc.mistake(("sources",), f"the recipe has no source {name!r}{did_you_mean(name, list(sources))}")
     for name in list(sources):
         if name in user_sources and isinstance(sources[name], dict):
-            sources[name]["inputs"] = [{"fetch": {"files": {"paths": list(user_sources[name])}}, "read": "any"}]
+            sources[name]["inputs"] = [
+                {"fetch": {"files": {"paths": list(user_sources[name])}}, "read": doc.value.get("own_reader", "any")}
+            ]
         elif name not in user_sources:
             del sources[name]

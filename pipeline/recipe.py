@@ -28,7 +28,19 @@ FOLLOWS = {
     "tokenize": "this follows from `pack`: set its seq_len",
     "index": "this follows from `signatures` and `dedupe`: set it there",
 }
-TOP_KEYS = ("name", "about", "seed", "part_bytes", "download", "sources", "decontaminate", "profiles", "default_profile", *SETTINGS)
+TOP_KEYS = (
+    "name",
+    "about",
+    "seed",
+    "part_bytes",
+    "download",
+    "sources",
+    "decontaminate",
+    "profiles",
+    "default_profile",
+    "own_reader",
+    *SETTINGS,
+)
 #: Input files smaller than this share a part with their neighbours, unless the recipe says otherwise.
 PART_BYTES = 16_000_000
 SOURCE_KEYS = ("about", "share", "max_epochs", "floor", "inputs", "extract", "filters", "quality")

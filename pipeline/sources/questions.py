@@ -1,7 +1,7 @@
 """Questions and answers that people have written down: lists of frequently asked questions, quizzes, dialogues.
 
 The reader "questions" finds them by a regular expression, "dialogues" reads lists of what two say in turn. Both give conversations,
-documents of the format "chat".
+documents of the format "conversation".
 """
 
 from __future__ import annotations
@@ -128,4 +128,4 @@ def _lists(file: InputFile, member: Member, key: str) -> list[Any]:
 
 def _chat(member: Member, number: int, turns: Sequence[tuple[str, str]], lang: str | None) -> RawDocument:
     content = json.dumps({"messages": [{"role": role, "content": text} for role, text in turns]}, ensure_ascii=False)
-    return RawDocument(f"{member.name if member.inside else ''}#{number}", content.encode(), "chat", lang=lang)
+    return RawDocument(f"{member.name if member.inside else ''}#{number}", content.encode(), "conversation", lang=lang)

@@ -197,3 +197,31 @@ def test_own_sources_choose_their_profile_and_refuse_another() -> None:
     text = GOOD.replace("profiles:\n", "profiles:\n  local: {}\n")
     assert parse(text, user_sources={"books": ["/data"]}).profile == "local"
     assert "go with the profile 'local'" in mistakes(text, user_sources={"books": ["/data"]}, profile="large")[0]
+
+
+def test_a_profile_leaves_out_a_source_and_names_the_reader_of_own_files() -> None:
+    text = """
+name: x
+own_reader: conversations
+sources:
+  a: {share: 1, inputs: [{fetch: {files: {paths: [x]}}, read: jsonl}]}
+  b: {share: 3}
+profiles: {p: {sources: {b: null}}, local: {sources: {}}}
+"""
+    assert [(source.name, source.share) for source in parse_recipe(text, "x", "p").sources] == [("a", 1.0)]
+    (own,) = parse_recipe(text, "x", None, None, {"b": ["y"]}).sources
+    assert (own.name, own.inputs[0].read.name) == ("b", "conversations")
+
+
+def test_the_tokenizer_of_another_run_is_named_not_bound() -> None:
+    text = """
+name: x
+tokenizer: {from: mix-v1, vocab_size: 300}
+sources: {a: {share: 1, inputs: [{fetch: {files: {paths: [x]}}, read: jsonl}]}}
+"""
+    recipe = parse_recipe(text, "x")
+    assert recipe.tokenizer_from == "mix-v1"
+    assert recipe.with_tokenizer_of(["t.json"]).settings["tokenizer"].args["file"] == ["t.json"]
+    for wrong in ("{from: ../x}", "{from: mix-v1, file: [a]}", "{form: mix-v1}"):
+        with pytest.raises(RecipeError):
+            parse_recipe(text.replace("{from: mix-v1, vocab_size: 300}", wrong), "x")

@@ -33,16 +33,18 @@ def chat(kind: str, number: int) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The recipe as it is, its inputs replaced by files: a file per conversation, two of them copies of others."""
+    """The recipe as it is, its inputs replaced by files: of each kind two conversations are copies of a third."""
     folder = tmp_path_factory.mktemp("instruct")
     text = yaml.safe_load((ROOT / "recipes" / "instruct-v1.yaml").read_text())
     for kind, count in KINDS.items():
-        (folder / kind).mkdir()
-        for number in range(count):
-            (folder / kind / f"{number:03d}.json").write_text(json.dumps(chat(kind, max(number, 2))))
-        source = {"inputs": [{"fetch": {"files": {"paths": [str(folder / kind)]}}, "read": {"pages": {"format": "chat"}}}], "max_epochs": 4}
+        lines = [json.dumps(chat(kind, max(number, 2))) for number in range(count)]
+        for part in range(2):
+            (folder / f"{kind}-{part}.jsonl").write_text("\n".join(lines[part::2]))
+        paths = [str(folder / f"{kind}-*.jsonl")]
+        source = {"inputs": [{"fetch": {"files": {"paths": paths}}, "read": "conversations"}], "max_epochs": 4}
         text["profiles"].setdefault("files", {"sources": {}})["sources"][kind] = source
     text["profiles"] = {"files": text["profiles"]["files"]}
+    text["profiles"]["files"]["sources"]["model"] = None
     text["default_profile"] = "files"
     (folder / "instruct-v1.yaml").write_text(yaml.safe_dump(text))
     return folder / "instruct-v1.yaml"

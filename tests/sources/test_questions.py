@@ -59,7 +59,7 @@ def file_of(path: Path, files: dict[str, bytes]) -> InputFile:
 
 
 def said(found: list[RawDocument]) -> list[list[str]]:
-    assert all(document.format == "chat" for document in found)
+    assert all(document.format == "conversation" for document in found)
     messages: list[list[dict[str, Any]]] = [json.loads(document.content)["messages"] for document in found]
     assert all([one["role"] for one in chat] == ["user", "assistant"] * (len(chat) // 2) for chat in messages)
     return [[one["content"] for one in chat] for chat in messages]
@@ -110,11 +110,11 @@ conversations:
 def test_dialogues_by_turns(tmp_path: Path) -> None:
     file = file_of(tmp_path, {"a.yml": DIALOGUES})
     found = list(dialogues(file))
-    chats = [document for document in found if document.format == "chat"]
+    chats = [document for document in found if document.format == "conversation"]
     assert said(chats) == [["Hello", "Hi"], ["What year?", "1963", "And then?", "Later."]]
     assert [document.meta for document in found if document.format == "invalid"] == [{"reason": "no_dialogue"}]
-    assert said([one for one in dialogues(file, turns=4) if one.format == "chat"]) == said(chats)[1:]
-    assert said([one for one in dialogues(file, most_turns=2) if one.format == "chat"]) == said(chats)[:1]
+    assert said([one for one in dialogues(file, turns=4) if one.format == "conversation"]) == said(chats)[1:]
+    assert said([one for one in dialogues(file, most_turns=2) if one.format == "conversation"]) == said(chats)[:1]
 
 
 @pytest.mark.parametrize("content", [b"- a", b"conversations: no", b"a: [", b"\xff\xfe\xff"])
