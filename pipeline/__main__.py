@@ -100,7 +100,7 @@ def explain(recipe: RecipeArg, document: Annotated[str, typer.Argument(help="An 
 def rejects(
     recipe: RecipeArg,
     source: Annotated[str | None, typer.Option(help="Only this source.")] = None,
-    stage: Annotated[str | None, typer.Option(help="extract, filter, dedupe, passages or quality; all when not given.")] = None,
+    stage: Annotated[str | None, typer.Option(help="extract, filter, dedupe, passages, quality or tokenize; all when not given.")] = None,
     reason: Annotated[str | None, typer.Option(help="A reason, its step, or any part of it: shows samples.")] = None,
     number: Annotated[int | None, typer.Option("-n", min=1, help="How many samples; 5 when only --reason is given.")] = None,
     out: OutOpt = "out",

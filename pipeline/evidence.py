@@ -43,6 +43,11 @@ def rejected_numbers(row: Mapping[str, Any], schema: pa.Schema) -> tuple[Number,
     )
 
 
+def encoding_numbers(row: Mapping[str, Any]) -> tuple[Number, ...]:
+    """What tokenize says of a conversation that it drops."""
+    return tuple(Number(signal, value) for signal, value in json.loads(row["signals"] or "{}").items())
+
+
 def decision_numbers(row: Mapping[str, Any], schema: pa.Schema, stage: str) -> tuple[Number, ...]:
     """What a stage compared for a DECISION row; none where there was nothing to compare."""
     if row["value"] is None:

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.errors import TokenmillError
-from pipeline.evidence import Number, decision_numbers, kept_numbers, part_file, rejected_numbers
+from pipeline.evidence import Number, decision_numbers, encoding_numbers, kept_numbers, part_file, rejected_numbers
 from pipeline.job import PartFile
 from pipeline.mixing import BEYOND_QUOTA
 from pipeline.runfiles import RunFiles, last_run
@@ -133,6 +133,10 @@ def _after_extract(run: RunFiles, part: str, id: str) -> Iterator[Event]:  # noq
             yield event
             if event.verdict == "dropped":
                 return
+    lost = _row(part_file(run, "tokenize", "rejects", part), id)
+    if lost:
+        yield Event("tokenize", "dropped", lost["reason"], numbers=encoding_numbers(lost))
+        return
     tokens = _row(part_file(run, "tokenize", "tokens", part), id, ["id", "key", "n_tokens"])
     if tokens:
         yield Event("tokenize", "kept", facts={"part": part, "n_tokens": tokens["n_tokens"], "key": tokens["key"] / KEY_END})

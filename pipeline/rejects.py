@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.errors import TokenmillError
-from pipeline.evidence import Number, decision_numbers, part_file, rejected_numbers
+from pipeline.evidence import Number, decision_numbers, encoding_numbers, part_file, rejected_numbers
 from pipeline.job import Committed, PartFile
 from pipeline.registry import did_you_mean
 from pipeline.runfiles import RunFiles, last_run
@@ -25,7 +25,7 @@ from pipeline.storage import Folder
 from pipeline.survivors import DECIDERS
 
 #: The stages that drop documents for what they are, and the kind of file that says so.
-STAGES = {"extract": "rejects", "filter": "rejects", **dict.fromkeys(DECIDERS, "decisions")}
+STAGES = {"extract": "rejects", "filter": "rejects", **dict.fromkeys(DECIDERS, "decisions"), "tokenize": "rejects"}
 MAX_PARTS = 32
 
 
@@ -154,6 +154,8 @@ def _numbers(run: RunFiles, stage: str, file: PartFile, row: Mapping[str, Any]) 
     """Those that decided; all that the deciding step measured where its rule is no bound on a number."""
     if STAGES[stage] == "decisions":
         return decision_numbers(row, file.schema(), stage)
+    if stage == "tokenize":
+        return encoding_numbers(row)
     docs = part_file(run, stage, "docs", file.part)
     if stage == "extract" or docs is None:
         return ()
@@ -163,7 +165,7 @@ def _numbers(run: RunFiles, stage: str, file: PartFile, row: Mapping[str, Any]) 
 
 def _kept_before(run: RunFiles, stage: str, part: str, id: str) -> dict[str, Any]:  # noqa: A002
     """The document as the stage before had it; empty for one that was never extracted."""
-    before = {"filter": "extract", **dict.fromkeys(DECIDERS, "filter")}.get(stage)
+    before = {"filter": "extract", **dict.fromkeys(DECIDERS, "filter"), "tokenize": "filter"}.get(stage)
     file = part_file(run, before, "docs", part) if before else None
     columns = ["id", "url", "meta", *(["text"] if before == "filter" else [])]
     for batch in file.batches(columns) if file else ():

@@ -92,6 +92,21 @@ def test_a_run_takes_the_tokenizer_of_another(recipe: Path, out: Path) -> None:
     assert "no finished run there whose tokenizer could be taken" in failed.stderr
 
 
+def test_what_is_longer_than_a_row_is_told_with_its_reason(recipe: Path, out: Path) -> None:
+    """A run with rows that some conversations don't fit into, even with their first answer alone."""
+    other = recipe.parent / "short-v1.yaml"
+    other.write_text(recipe.read_text().replace("name: instruct-v1", "name: short-v1"))
+    run(other, out, "pack.seq_len=96")
+    found = json.loads(tokenmill("rejects", "short-v1", "--stage", "tokenize", "-n", "1", "--out", str(out), "--json").stdout)
+    (sample,) = found["samples"] if isinstance(found, dict) else found
+    assert sample["reason"] == "tokenize:overlong"
+    assert "a row has 96" in json.dumps(sample["numbers"])
+    told = tokenmill("explain", "short-v1", sample["id"], "--out", str(out)).stdout
+    assert "tokenize:overlong" in told
+    assert "a row has 96" in told
+    assert tokenmill("verify", "short-v1", "--out", str(out)).returncode == 0
+
+
 @pytest.mark.parametrize("form", ["jsonl", "parquet"])
 def test_messages_come_out_as_they_went_in(out: Path, tmp_path: Path, form: str) -> None:
     tokenmill("export", "instruct-v1", "messages", str(tmp_path), "--out", str(out), "--set", f"form={form}")
