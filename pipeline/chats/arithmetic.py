@@ -6,7 +6,7 @@ import re
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 
-_TOKEN = re.compile(r"\s*(?:(\d[\d,]*(?:\.\d+)?|\.\d+)(%)?|([-+*/x×÷()]))")
+_TOKEN = re.compile(r"\s*(?:(\d[\d,]*(?:\.\d+)?|\.\d+)(?:\s*(%))?|([-+*/x×÷()]))")
 
 #: No note of a calculator is longer, and none nests deeper.
 _MOST_TOKENS = 200
@@ -28,7 +28,8 @@ def holds(note: str) -> bool | None:
         found, stated = value_of(left.rpartition("=")[2]), value_of(right)
     except (Unreadable, ZeroDivisionError):
         return None
-    unit = Fraction(1, 10 ** len(right.strip().rstrip("%").partition(".")[2]))
+    number, percent, _ = right.strip().partition("%")
+    unit = Fraction(1, 10 ** len(number.strip().partition(".")[2])) / (100 if percent else 1)
     rounded, cut = abs(found - stated) <= unit / 2, 0 <= abs(found) - abs(stated) < unit and found * stated >= 0
     return rounded or cut
 

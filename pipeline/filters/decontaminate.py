@@ -9,6 +9,7 @@ from typing import Annotated, Literal, NamedTuple
 
 import fsspec
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -37,7 +38,7 @@ COUNTS = pa.schema([pa.field("ngram", pa.uint64(), nullable=False), pa.field("do
 KINDS = {"overlap": pa.int64(), "score": pa.float64(), "hit": pa.string(), "matched": pa.string()}
 
 
-@registry.filter("decontaminate", version=3, uses=("unicode",))
+@registry.filter("decontaminate", version=4, uses=("unicode",))
 def decontaminate(
     docs: pa.RecordBatch,
     *,
@@ -74,7 +75,8 @@ def decontaminate(
     weighed; the score must be `min_score` (.8), more for items of less than 50 words, all for those of up to 20.
 
     `cut` is GPT-3's: the matching text and `margin` characters on each side go, pieces shorter than `margin` too, and the
-    document when more than `max_pieces` are left, or none. The others are joined by blank lines.
+    document when more than `max_pieces` are left, or none. The others are joined by blank lines. A conversation is dropped all the same:
+    a question or an answer with a hole teaches nothing.
 
     Signals: `overlap` (n-grams of the evaluations in the document), `score` (share of the field, or of the item, found best),
     `hit` (that item, see `evals/items.py`), `matched` (of dropped and cut documents: its longest matching text, up to 200
@@ -86,10 +88,11 @@ def decontaminate(
     bound = (min_share or 0.0) if method == "ngrams" else min_score
     ignored = _Ignored(max_items, max_documents, tuple(counts))
     index = _index(tuple(evals), tuple(datasets), method, ngram or NGRAM[method], short, bound, min_overlap, ignored)
-    column = texts(one_text(docs.column("text")))
+    column = texts(docs.column("text"))
     hits = index.method.look_up(column)
-    found = _Found(column, hits, margin if action == "cut" else None, max_pieces)
-    rules.drop("overlap", hits.found if action == "drop" else np.zeros(docs.num_rows, np.bool_))
+    whole = np.asarray(pc.is_valid(docs.column("turns")), np.bool_) | (action == "drop")
+    found = _Found(column, hits, whole, margin, max_pieces)
+    rules.drop("overlap", hits.found & whole)
     rules.drop("pieces", found.scattered)
     hit = pa.array([index.names[item] if item >= 0 else None for item in hits.item.tolist()], pa.string())
     columns = (hits.overlap, hits.score, hit, pa.array(found.matched, pa.string()))
@@ -98,13 +101,6 @@ def decontaminate(
     if action == "drop":
         return replace(verdicts, bounds=(Bound("overlap", "score", "<", bound),))
     return replace(verdicts, text=pa.array(found.left, pa.large_string()), edits={"passages": found.cut})
-
-
-def one_text(column: pa.Array) -> pa.Array:
-    """A column of texts as it is; of lists of texts (the messages of a conversation), each list as one text of so many lines."""
-    if pa.types.is_list(column.type) or pa.types.is_large_list(column.type):
-        return pc.binary_join(column, pa.scalar("\n", column.type.value_type))
-    return column
 
 
 class _Ignored(NamedTuple):
@@ -143,7 +139,7 @@ def count_ngrams(batches: Sequence[pa.RecordBatch], step: registry.Step) -> pa.R
     index = _index(*settings, bound, args["min_overlap"], _Ignored(args["max_items"])).method
     total = np.zeros(len(index.postings.hashes), np.int64)
     for batch in batches:
-        near = index.postings.find(texts(one_text(batch.column("text"))), index.sizes)
+        near = index.postings.find(texts(batch.column("text")), index.sizes)
         total += np.bincount(pairs(near.rows, near.grams)[1], minlength=len(total))
     there = np.flatnonzero(total)
     return pa.RecordBatch.from_arrays([pa.array(index.postings.hashes[there]), pa.array(total[there])], schema=COUNTS)
@@ -176,16 +172,16 @@ def _index(
 
 
 class _Found:
-    """The documents in which something was found: what, and with `margin` what is left of them; a few among many."""
+    """The documents in which something was found: what, and what is left of those that don't go `whole`; a few among many."""
 
-    def __init__(self, column: Texts, hits: Hits, margin: int | None, max_pieces: int) -> None:
+    def __init__(self, column: Texts, hits: Hits, whole: npt.NDArray[np.bool_], margin: int, max_pieces: int) -> None:
         self.matched: list[str | None] = [None] * column.rows
         self.left: list[str | None] = [None] * column.rows
         self.scattered = np.zeros(column.rows, np.bool_)
         self.cut = 0
         for place in places(column, hits.spans):
             self.matched[place.row] = place.matched
-            if margin is not None:
+            if not whole[place.row]:
                 self._cut(place, margin, max_pieces)
 
     def _cut(self, place: Place, margin: int, max_pieces: int) -> None:

@@ -205,7 +205,8 @@ def test_any_conversation_has_verdicts(talks: list[Any]) -> None:
         ("1,000*2=2,000", True), ("$5*3=15", True), ("20%*50=10", True), (".5*4=2", True), ("-3+5=2", True), ("2*-3=-6", True),
         ("3x4=12", True), ("6÷2=3", True), ("1+1=1+1", True), ("a+b=c", None), ("5", None), ("", None), ("1/0=0", None), ("2**3=8", None),
         ("__import__('os')=1", None), ("(1+2=3", None), ("1 2=3", None), ("1+2+3=3+3=6", True), ("7*8=56.0", True), ("7*8=56.1", False),
-        ("(" * 300 + "1" + ")" * 300 + "=1", None),
+        ("1/3=33%", True), ("1/3=33.3%", True), ("1/3=50%", False), ("1/3=34 %", False), ("2/3=67%", True), ("3/4=75%", True),
+        ("1/3=33.3 %", True), ("1/3=33.5 %", False), ("(" * 300 + "1" + ")" * 300 + "=1", None),
     ],
 )  # fmt: skip
 def test_calculations(note: str, expected: bool | None) -> None:
