@@ -4,6 +4,8 @@
 #                    [sources=PATHS] [evals=PATHS] [set="KEY=VALUE ..."] [update=1]
 #   make plan|status|inspect|report|verify recipe=NAME     make train recipe=NAME model=debug
 #   make rejects recipe=NAME [source=web] [stage=filter] [reason=gopher_quality:short] [n=5]
+#   make sft|lora recipe=CHATS base=NAME model=debug       (CHATS made with NAME's tokenizer: set="tokenizer.from=NAME")
+#   make generate recipe=NAME prompt="The mill"            make chat recipe=CHATS [message="What is a mill?"] [kind=sft|lora]
 #   make eval recipe=NAME model=debug evals=PATHS [tasks=mmlu,gsm8k] [limit=N]
 #   make ablation recipe=NAME [change="KEY=VALUE ..."] [model=debug] [steps=N] [seeds=3]     (and all that a run takes)
 #   make test | lint | bench
@@ -23,10 +25,10 @@ asked = $(if $(profile),--profile $(profile)) $(foreach item,$(subst $(comma), ,
 planned = $(common) $(asked)
 
 .DEFAULT_GOAL := $(if $(recipe),run,help)
-.PHONY: help run plan status inspect report verify rejects train eval ablation test lint bench setup clean
+.PHONY: help run plan status inspect report verify rejects train sft lora generate chat eval ablation test lint bench setup clean
 
 help:
-	@sed -n 's/^# \{0,1\}//p' Makefile | head -9
+	@sed -n 's/^# \{0,1\}//p' Makefile | head -11
 
 run: $(venv)/.base
 	@$(bin)/tokenmill run $(planned) $(if $(workers),--workers $(workers)) $(if $(cluster),--cluster $(cluster))
@@ -46,6 +48,29 @@ validation = $(out)/$(recipe)/dataset/validation
 train: $(venv)/.train
 	@$(bin)/python -m trainer --data $(out)/$(recipe)/dataset/train $(if $(wildcard $(validation)/manifest.json),--validation $(validation)) \
 		--tokenizer $(out)/$(recipe)/tokenizer/tokenizer.json --model $(model) $(if $(steps),--steps $(steps)) --out $(out)/$(recipe)/trained-$(model) --resume
+
+# Fine-tuning goes on from the model that `make train recipe=BASE` has left; the conversations must have BASE's tokenizer:
+# make recipe=instruct-v1 set="tokenizer.from=mix-v1".
+base ?=
+first = $(out)/$(base)/model-$(model)
+
+sft lora: $(venv)/.train
+	@$(if $(base),,echo "base=RECIPE is missing: the recipe whose model is tuned" >&2; exit 2;) \
+	$(bin)/python -m trainer export $(out)/$(base)/trained-$(model) $(first) --tokenizer $(out)/$(base)/tokenizer
+	@$(bin)/python -m trainer sft --init $(first) --data $(out)/$(recipe)/dataset/train \
+		$(if $(wildcard $(validation)/manifest.json),--validation $(validation)) $(if $(filter lora,$@),--lora 16) --model $(model) \
+		$(foreach key,steps lr,$(if $($(key)),--$(key) $($(key)))) --out $(out)/$(recipe)/$@-$(model) --resume
+
+# A run's model: that of `kind`, or of the first there is.
+models = $(foreach name,$(or $(kind),trained sft lora),$(out)/$(recipe)/$(name)-$(model))
+speaking = $(or $(firstword $(wildcard $(models))),$(firstword $(models))) $(foreach key,tokens temperature seed,$(if $($(key)),--$(key) $($(key))))
+export prompt message
+
+generate: $(venv)/.train
+	@$(bin)/python -m trainer generate $(speaking) --prompt "$${prompt:-The}"
+
+chat: $(venv)/.train
+	@$(bin)/python -m trainer chat $(speaking) $(if $(message),--message "$$message")
 
 eval: $(venv)/.train
 	@$(bin)/python -m trainer eval $(out)/$(recipe)/trained-$(model) --tokenizer $(out)/$(recipe)/tokenizer/tokenizer.json \

@@ -10,12 +10,29 @@ import os
 import signal
 import sys
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import NoneType
-from typing import Any, get_args, get_type_hints
+from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
 from trainer.config import DEVICES, DTYPES, PRESETS, RunConfig
 from trainer.errors import ConfigError, TrainerError
+
+if TYPE_CHECKING:
+    from trainer.generate import Sampling
+    from trainer.speaking import Speaker
+
+#: Flags of the commands that make text.
+SPEAKING: Mapping[str, dict[str, Any]] = {
+    "--adapter": {"metavar": "PATH", "help": "folder of an adapter for the model"},
+    "--tokenizer": {"metavar": "PATH", "help": "tokenizer.json (default: the one in the model's folder)"},
+    "--tokens": {"metavar": "N", "type": int, "default": 100, "help": "tokens at most (default: 100)"},
+    "--temperature": {"metavar": "N", "type": float, "default": 0.8, "help": "0: always the likeliest (default: 0.8)"},
+    "--top-k": {"metavar": "N", "type": int, "default": 0, "help": "draw from so many of the likeliest (default: 0, all)"},
+    "--top-p": {"metavar": "N", "type": float, "default": 1.0, "help": "draw from the likeliest that sum up to this (default: 1)"},
+    "--stop": {"metavar": "TEXT", "action": "append", "default": [], "help": "end before this text; may be given several times"},
+    "--seed": {"metavar": "N", "type": int, "default": 0, "help": "seed of the draws (default: 0)"},
+    "--device": {"choices": DEVICES, "default": "auto", "help": "where to compute (default: auto)"},
+}
 
 #: Flags of the commands that are no training, in argparse's words.
 FLAGS: Mapping[str, Mapping[str, dict[str, Any]]] = {
@@ -70,13 +87,14 @@ FLAGS: Mapping[str, Mapping[str, dict[str, Any]]] = {
     },
     "generate": {
         "model": {"help": "folder of a run, or of a model in the Hugging Face format"},
-        "--prompt": {"metavar": "TEXT", "required": True, "help": "what the text begins with"},
-        "--adapter": {"metavar": "PATH", "help": "folder of an adapter for the model"},
-        "--tokenizer": {"metavar": "PATH", "help": "tokenizer.json (default: the one in the model's folder)"},
-        "--tokens": {"metavar": "N", "type": int, "default": 100, "help": "tokens at most (default: 100)"},
-        "--temperature": {"metavar": "N", "type": float, "default": 0.8, "help": "0: always the likeliest (default: 0.8)"},
-        "--top-p": {"metavar": "N", "type": float, "default": 1.0, "help": "draw from the likeliest that sum up to this (default: 1)"},
-        "--seed": {"metavar": "N", "type": int, "default": 0, "help": "seed of the draws (default: 0)"},
+        "--prompt": {"metavar": "TEXT", "required": True, "action": "append", "help": "what the text begins with; several: all at once"},
+        **SPEAKING,
+    },
+    "chat": {
+        "model": {"help": "folder of a run, or of a model in the Hugging Face format"},
+        "--message": {"metavar": "TEXT", "action": "append", "help": "what to say, in turn (default: lines from the terminal)"},
+        "--system": {"metavar": "TEXT", "help": "what the model is told before the conversation"},
+        **SPEAKING,
     },
 }
 
@@ -133,7 +151,8 @@ def _other(word: str, given: Sequence[str]) -> int:
         made.add_argument(name, **how)
     options = made.parse_args(given)
     commands: Mapping[str, Callable[[argparse.Namespace], None]] = {
-        "plan": _plan, "explain-step": _explain, "export": _export, "generate": _generate, "ablation": _ablation, "eval": _eval,
+        "plan": _plan, "explain-step": _explain, "export": _export, "generate": _generate, "chat": _chat, "ablation": _ablation,
+        "eval": _eval,
     }  # fmt: skip
     commands[word](options)
     return 0
@@ -183,14 +202,51 @@ def _eval(options: argparse.Namespace) -> None:
 
 
 def _generate(options: argparse.Namespace) -> None:
+    speaker, how = _speaker(options)
+    texts = list(options.prompt)
+    print(texts[0] if len(texts) == 1 else "", end="", flush=True)
+    for pieces in speaker.continued([speaker.encode(prompt) for prompt in options.prompt], options.tokens, how, options.stop):
+        texts = [text + piece for text, piece in zip(texts, pieces, strict=True)]
+        print(pieces[0] if len(texts) == 1 else "", end="", flush=True)
+    print("\n\n".join(texts if len(texts) > 1 else [""]))
+
+
+def _chat(options: argparse.Namespace) -> None:
+    speaker, how = _speaker(options)
+    from trainer.chat import Chat
+
+    chat, forgotten = Chat(speaker, options.system), 0
+    for message in options.message or _lines():
+        for piece in chat.say(message, options.tokens, how, options.stop):
+            print(piece, end="", flush=True)
+        print()
+        if chat.forgotten > forgotten:
+            forgotten = chat.forgotten
+            print(f"(the context is full: the first {forgotten} exchanges are forgotten)", file=sys.stderr)
+
+
+def _lines() -> Iterator[str]:
+    """What is typed, or piped in, a message a line; ends with Ctrl-D."""
+    while True:
+        try:
+            line = input("> " if sys.stdin.isatty() else "")
+        except EOFError:
+            return
+        if line.strip():
+            yield line
+
+
+def _speaker(options: argparse.Namespace) -> tuple[Speaker, Sampling]:
     _need("torch", "safetensors", "tokenizers")
     from trainer.generate import Sampling
-    from trainer.runs import texts
+    from trainer.speaking import read
 
-    how = Sampling(options.temperature, options.top_p, options.seed)
-    for text in texts(options.model, options.adapter, options.tokenizer, options.prompt, options.tokens, how):
-        print(text, end="", flush=True)
-    print()
+    if options.tokens < 1:
+        raise ConfigError(f"--tokens is {options.tokens}: it must be at least 1")
+    if "" in options.stop:
+        raise ConfigError("--stop is empty: it must be a text")
+    how = Sampling(options.temperature, options.top_p, options.seed, options.top_k)
+    return read(options.model, options.adapter, options.tokenizer, options.device), how
 
 
 def _need(*packages: str) -> None:

@@ -30,7 +30,9 @@ def model_shape(config: RunConfig, data: PackedDataset) -> ModelConfig:
         raise ConfigError("--qk-norm, --untied and --window shape a new model: the one that --init names has its own shape")
     shape, tokenizer = hf.read_config(Path(config.init)), Path(config.init) / NAME
     if tokenizer.is_file() and hashlib.sha256(tokenizer.read_bytes()).hexdigest() != data.tokenizer_sha256:
-        raise DataError(f"{data.folder} was made with another tokenizer than {tokenizer}: encode the texts with that one")
+        raise DataError(
+            f"{data.folder} was made with another tokenizer than {tokenizer}: encode the texts with that one (in a recipe: tokenizer.from)"
+        )
     if shape.vocab_size < data.vocab_size or shape.context < data.seq_len:
         raise DataError(
             f"{config.init} has {shape.vocab_size:,} tokens and a context of {shape.context:,},"

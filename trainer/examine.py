@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from trainer import checkpoint, hf, lora
+from trainer import lora
 from trainer.attention import Masking
 from trainer.coder import Coder
 from trainer.decode import TextDecoder
@@ -18,7 +17,7 @@ from trainer.generate import Sampling
 from trainer.harness import Questions, chosen, evaluate
 from trainer.model import Decoder
 from trainer.parallel import join
-from trainer.runs import load, tokenizer_of
+from trainer.runs import load, tokenizer_for
 from trainer.scorer import BATCH_TOKENS, Scorer
 from trainer.shards import open_dataset
 
@@ -30,8 +29,7 @@ def examine(
     """The results of each task, and under "perplexity" of each source of `shards`. Everything is checked before the first answer."""
     if not evals and not shards:
         raise ConfigError("give --evals, files of evaluations, or --shards, a packed dataset, or both")
-    path = Path(tokenizer) if tokenizer else tokenizer_of(model)
-    _check_tokenizer(model, path)
+    path = tokenizer_for(model, tokenizer)
     asked = Questions(shots, limit, samples, Sampling(temperature, seed=seed))
     found = chosen(tasks, [Path(part) for part in evals.split(",")], asked) if evals else {}
     world = join(device, "ddp")
@@ -61,16 +59,6 @@ def by_source(model: Decoder, shards: str, tokenizer: Path, tokens: int) -> dict
         name: {"loss": score.loss, "perplexity": score.perplexity, "bits_per_byte": score.bits_per_byte, "targets": score.targets}
         for name, score in scores.items()
     }
-
-
-def _check_tokenizer(model: str, path: Path) -> None:
-    """A run's checkpoint knows its tokenizer: another one is refused."""
-    if not path.is_file():
-        raise DataError(f"{path} is missing: pass --tokenizer")
-    found = [] if hf.is_model(Path(model)) else checkpoint.every(Path(model) / "checkpoints")
-    wanted = checkpoint.read_run(found[-1])["identity"].get("tokenizer") if found else None
-    if wanted and hashlib.sha256(path.read_bytes()).hexdigest() != wanted:
-        raise DataError(f"{path} is not the tokenizer that {model} was trained with: pass --tokenizer")
 
 
 def perplexity_lines(sources: dict[str, dict[str, float | None]]) -> list[str]:

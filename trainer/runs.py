@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,6 @@ from trainer.config import ModelConfig, RunConfig
 from trainer.decode import NAME
 from trainer.documents import Piece, pieces_of
 from trainer.errors import ConfigError, DataError
-from trainer.generate import Sampling, stream
 from trainer.mixture import open_training
 from trainer.model import Decoder
 
@@ -70,26 +70,16 @@ def export(out: str, to: str, merge: bool, dtype: str, tokenizer: str | None) ->
     hf.save(state, model.config, folder, getattr(torch, dtype), Path(beside) if beside else None)
 
 
-def texts(folder: str, adapter: str | None, tokenizer: str | None, prompt: str, tokens: int, how: Sampling) -> Iterator[str]:
-    """What a model makes of a prompt, piece by piece as it is made."""
-    from tokenizers import Tokenizer  # here alone: to train, and to show samples, decode.py is enough
-
-    path = Path(tokenizer) if tokenizer else tokenizer_of(folder)
+def tokenizer_for(folder: str, given: str | None) -> Path:
+    """The tokenizer.json of a model or a run; DataError when it isn't there, or not what the run's shards were made with."""
+    path = Path(given) if given else tokenizer_of(folder)
     if not path.is_file():
         raise DataError(f"{path} is missing: pass --tokenizer")
-    coder, model = Tokenizer.from_file(str(path)), load(folder)
-    if adapter:
-        lora.load_adapter(model, Path(adapter))
-        lora.merge(model)
-    ids, shown = coder.encode(prompt).ids, ""
-    made: list[int] = []
-    yield prompt
-    for number in stream(model, ids, tokens, how):
-        made.append(number)
-        text = coder.decode(made, skip_special_tokens=False)
-        if not text.endswith("\ufffd"):  # a character's bytes may lie in several tokens
-            yield text[len(shown) :]
-            shown = text
+    found = [] if hf.is_model(Path(folder)) else checkpoint.every(Path(folder) / "checkpoints")
+    wanted = checkpoint.read_run(found[-1])["identity"].get("tokenizer") if found else None
+    if wanted and hashlib.sha256(path.read_bytes()).hexdigest() != wanted:
+        raise DataError(f"{path} is not the tokenizer that {folder} was trained with: pass --tokenizer")
+    return path
 
 
 def tokenizer_of(folder: str) -> Path:
