@@ -2,7 +2,7 @@
 #
 #   make recipe=NAME [profile=sample|full|local] [out=PATH|URL] [workers=N] [cluster=http://HEAD:8265]
 #                    [sources=PATHS] [evals=PATHS] [set="KEY=VALUE ..."] [update=1]
-#   make plan|status|inspect|report|verify recipe=NAME     make train recipe=NAME model=debug
+#   make plan|status|inspect|report|verify recipe=NAME     make plan recipe=NAME tokens=10e9     make train recipe=NAME model=debug
 #   make rejects recipe=NAME [source=web] [stage=filter] [reason=gopher_quality:short] [n=5]
 #   make sft|lora recipe=CHATS base=NAME model=debug       (CHATS made with NAME's tokenizer: set="tokenizer.from=NAME")
 #   make generate recipe=NAME prompt="The mill"            make chat recipe=CHATS [message="What is a mill?"] [kind=sft|lora]
@@ -34,7 +34,7 @@ run: $(venv)/.base
 	@$(bin)/tokenmill run $(planned) $(if $(workers),--workers $(workers)) $(if $(cluster),--cluster $(cluster))
 
 plan: $(venv)/.base
-	@$(bin)/tokenmill plan $(planned)
+	@$(bin)/tokenmill plan $(planned) $(if $(tokens),--tokens $(tokens))
 
 status inspect report verify: $(venv)/.base
 	@$(bin)/tokenmill $@ $(common)

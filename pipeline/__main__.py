@@ -66,11 +66,20 @@ def plan(
     evals: EvalsOpt = None,
     settings: SetOpt = None,
     update: UpdateOpt = False,
+    tokens: Annotated[
+        float | None, typer.Option(min=1, help="How many files so many tokens take, by the last run's yields (10e9).")
+    ] = None,
     as_json: JsonOpt = False,
 ) -> None:
-    """Print the stages with their fingerprints, what is done already, and what the run will cost; fetches the inputs."""
-    from pipeline.cli.plan import show_plan
+    """Print the stages with their fingerprints, what is done already, and what the run will cost; fetches the inputs.
 
+    With --tokens nothing is fetched: how many files of each source a mix of that size takes, from what the last run measured.
+    """
+    from pipeline.cli.plan import show_need, show_plan
+
+    if tokens is not None:
+        show_need(run_folder_of(recipe, out), tokens, as_json)
+        return
     checked = _recipe(recipe, profile, sources, evals, settings)
     lock, planned = fetch_and_plan(checked, Options(out, cache, update=update))
     show_plan(lock, planned, run_folder(checked, out), as_json)

@@ -39,7 +39,7 @@ LADDER: tuple[tuple[str, ...], ...] = (
     ("pipeline.evidence",),
     ("pipeline.waves",),
     ("pipeline.gates",),
-    ("pipeline.run", "pipeline.explain", "pipeline.rejects", "pipeline.verify", "dashboards"),
+    ("pipeline.run", "pipeline.explain", "pipeline.rejects", "pipeline.verify", "pipeline.yields", "dashboards"),
     ("pipeline.cli",),
     ("pipeline.__main__",),
 )

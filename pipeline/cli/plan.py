@@ -8,6 +8,7 @@ from pipeline.estimate import estimate
 from pipeline.job import MANIFEST
 from pipeline.plan import Plan
 from pipeline.storage import Folder
+from pipeline.yields import needed
 
 
 def show_plan(lock: Lock, plan: Plan, folder: Folder, as_json: bool) -> None:
@@ -32,3 +33,19 @@ def show_plan(lock: Lock, plan: Plan, folder: Folder, as_json: bool) -> None:
         f"disk about {size(costs.disk_bytes)}; about {costs.core_seconds:,.0f} core seconds",
         soft_wrap=True,
     )
+
+
+def show_need(folder: Folder, tokens: float, as_json: bool) -> None:
+    """Print how many files of each source a mix of `tokens` tokens takes, by what the last run of the recipe measured."""
+    need = needed(folder, int(tokens))
+    if as_json:
+        print_json(need.to_json())
+        return
+    columns = ("source", "share", "tokens", "files", "download", "disk", "measured on")
+    lines = [
+        (s.source, f"{s.share:.1%}", s.tokens, s.files, size(s.download_bytes), size(s.disk_bytes),
+         f"{s.measured_tokens:,} tokens of {s.measured_files:,} files, {size(s.measured_bytes)}")
+        for s in need.sources
+    ]  # fmt: skip
+    print_table(f"{need.tokens:,} tokens, by the yields of the run in {folder.url}", columns, lines)
+    console().print(f"download {size(need.download_bytes)}, disk {size(need.disk_bytes)} with all that a run keeps", soft_wrap=True)
