@@ -1,4 +1,4 @@
-"""Conversations, step by step on one core: read, extracted, written by a template, their answers found, encoded with their masks.
+"""Conversations, step by step on one core: read, extracted, filtered, signed for dedupe, written by a template, encoded with masks.
 
     python -m benchmarks.conversations FILES... [--vocab 8192] [--repeats 3] [--json]
 
@@ -17,15 +17,18 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from benchmarks.machine import machine
-from pipeline.contracts import InputFile
+from pipeline.contracts import Extracted, InputFile
 from pipeline.conversations import messages_of
-from pipeline.registry import load_all, lookup
-from pipeline.schema import RAW
+from pipeline.dedupe.compared import Of, compared
+from pipeline.kernels.minhash import sketch
+from pipeline.registry import bind, load_all, lookup
+from pipeline.schema import DOC, RAW, conform
 from pipeline.sources.conversations import conversations
 from tokenizer.conversations import Chat, ChatEncoder
 from tokenizer.encode import Encoder
@@ -34,6 +37,8 @@ from tokenizer.templates import ChatTemplate, chatml
 from tokenizer.train import train
 from tokenizer.vocabulary import Vocabulary
 
+#: The filters of conversations, with their defaults.
+FILTERS = ("chat_roles", "chat_answers", "chat_repetition", "chat_language", "chat_arithmetic")
 #: Conversations that are encoded at once, as in a part's batch.
 BATCH = 512
 
@@ -82,12 +87,29 @@ def measure(files: Sequence[InputFile], vocab: int, repeats: int) -> tuple[list[
     steps: dict[str, Callable[[], object]] = {
         "read": lambda: [sum(1 for _ in conversations(file)) for file in files],
         "extract": lambda: [extract(batch) for batch in batches],
+        **_judged([_rows(*pair) for pair in zip(batches, texts, strict=True)]),
         "render and find answers": lambda: [marked.conversation(chat.messages, chat.tools) for chat in chats],
         "the same, rendered twice": lambda: [plain.conversation(chat.messages, chat.tools) for chat in chats],
         "render, encode, mask, check": lambda: [encoder.encode(group) for group in groups],
         **_others(content, chats),
     }
     return [Result(name, _best(run, repeats)) for name, run in steps.items()], len(chats), size
+
+
+def _rows(raw: pa.RecordBatch, found: Extracted) -> pa.RecordBatch:
+    """The DOC rows of a batch."""
+    columns = {"id": raw.column("id"), "source": raw.column("source"), "text": found.text, "turns": found.facts["turns"]}
+    return conform(pa.RecordBatch.from_pydict(columns).filter(pc.is_valid(found.text)), DOC)
+
+
+def _judged(docs: Sequence[pa.RecordBatch]) -> dict[str, Callable[[], object]]:
+    """Each filter, and what dedupe makes of conversations, whole and by their prompts."""
+    filters = {name: bind("filter", name, {})[0] for name in FILTERS}
+    ways: tuple[Of, ...] = get_args(Of)
+    return {
+        **{name: lambda step=step: [step(batch) for batch in docs] for name, step in filters.items()},
+        **{f"signatures, of {of}": lambda of=of: [sketch(compared(batch, of), 5, 14, 8) for batch in docs] for of in ways},
+    }
 
 
 def _chats(batch: Any, number: int) -> list[Chat]:

@@ -17,7 +17,8 @@ from pipeline.filters.rules import Count, Phrase, Rules
 #: What a model says of itself in place of an answer, anywhere in it. Letters' case doesn't count.
 BOILERPLATE = (
     "as an ai language model", "as a large language model", "as an ai assistant, i", "as an ai, i", "i'm just an ai", "i am just an ai",
-    "my knowledge cutoff", "my training data only", "trained by openai", "developed by openai",
+    "my knowledge cutoff", "my training data only", "i am chatgpt", "i'm chatgpt",
+    "i was trained by openai", "i was developed by openai",
 )  # fmt: skip
 
 #: How an answer begins that is none.

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from talk_kit import batch, talk, verdicts
 
 from pipeline.chats.arithmetic import Unreadable, holds, value_of
-from pipeline.conversations import Message
+from pipeline.conversations import Message, messages_of
 from pipeline.filters.pieces import pieces_of
 from pipeline.registry import bind
 
@@ -25,6 +25,11 @@ LONG = (
     "on the wall and counts the swallows. "
 )
 CALL = 'c: [{"type": "function", "function": {"name": "f", "arguments": {}}}]'
+
+GERMAN = (
+    "Das Wasser treibt das Rad an, und das Rad dreht den Stein, der das Korn zerreibt. Im Herbst bringen die Bauern ihr Getreide, "
+    "warten im Hof und reden über das Wetter. Drinnen ist es dunkel und laut, und das Mehl liegt wie Schnee auf den Balken."
+)
 
 #: Written for this test, each read by hand: nothing in them is a fault.
 CLEAN = [
@@ -46,7 +51,7 @@ CLEAN = [
     talk("u: Write a poem.", "a: The wheel goes round\nthe water falls\nthe flour is white"),
     talk("u: Repeat after me: I am a mill.", "a: I am a mill, you say; what shall I grind for you today, and how fine should it be?"),
     talk("u: Fix: I has a mill", "a: I have a mill."),
-    talk("u: What's a language model?", "a: A language model gives each next word a probability, learnt from texts."),
+    talk("u: What's GPT-3?", "a: A language model developed by OpenAI: it gives each next word a probability, learnt from texts."),
     talk("u: Can AI help?", "a: AI helps with many tasks; an assistant can write, sum up and explain."),
     talk("u: Translate 'mill' to German.", "a: Mühle"),
     talk("u: Define [INPUT].", "a: The word stands for whatever is put in."),
@@ -68,7 +73,7 @@ CLEAN = [
     talk("u: Play the miller.", "a: Miller: \"Welcome! What brings you here?\""),
     talk("u: Erkläre mir bitte ausführlich, wie eine Mühle funktioniert und warum sie am Fluss steht, mit allen Einzelheiten.",
          "a: Das Wasser treibt das Rad an, das Rad dreht die Welle, die Welle den Mühlstein, der das Korn zerreibt. Darum der Fluss."),
-    talk("u: Why?", "a: Because."),
+    talk("u: Please translate this into German. " + LONG, "a: " + GERMAN),
 ]  # fmt: skip
 
 
@@ -112,11 +117,7 @@ FAULTS: list[tuple[str, list[Message], str]] = [
     ("chat_answers", talk("u: Hi", "a: " + "x" * 100_001), "long"),
     ("chat_repetition", talk("u: Hi", "a: " + "the wheel turns and the water falls on and on today " * 20), "dup_10gram"),
     ("chat_repetition", talk(*["u: Hi", "a: I don't know."] * 4), "same_answers"),
-    (
-        "chat_language",
-        talk("u: " + LONG, "a: " + "Das Wasser treibt das Rad an, und das Rad dreht den Stein, der das Korn zerreibt. " * 3),
-        "mismatch",
-    ),
+    ("chat_language", talk("u: " + LONG, "a: " + GERMAN), "mismatch"),
     ("chat_arithmetic", talk("u: Half of 48?", "a: <<48/2=26>>26"), "wrong"),
     ("chat_arithmetic", talk("u: A third of 10?", "a: <<10/3=3.4>>3.4"), "wrong"),
 ]
@@ -223,3 +224,17 @@ def test_what_is_no_calculation() -> None:
     for text in ("", "1+", ")", "1..2", "1 + * 2", "sin(1)"):
         with pytest.raises(Unreadable):
             value_of(text)
+
+
+def test_who_asks_for_a_translation_is_named_by_the_recipe() -> None:
+    asked = talk("u: Please translate this into German. " + LONG, "a: " + GERMAN)
+    answered = talk("u: " + LONG, "a: " + GERMAN + " Translate!")
+    assert verdicts("chat_language", asked, answered) == [None, "mismatch"]
+    assert verdicts("chat_language", asked, answered, unless=[]) == ["mismatch", "mismatch"]
+
+
+def test_what_is_replaced_is_replaced_in_its_message() -> None:
+    docs = batch(talk("u: Write to jane.roe@gmail.com", "a: I wrote to jane.roe@gmail.com.", "u: Thanks", "a: Welcome."))
+    edited = bind("filter", "pii", {})[0](docs).text.to_pylist()[0]
+    assert "jane" not in edited
+    assert [message.role for message in messages_of(edited, docs["turns"].to_pylist()[0])] == ["user", "assistant"] * 2
