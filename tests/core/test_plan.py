@@ -99,6 +99,14 @@ def test_a_key_changes_what_depends_on_it_and_nothing_else(key: str, value: str,
     assert changed(BASE, make_plan(recipe(**{key: value}), lock())) == expected
 
 
+def test_what_is_compared_is_the_same_for_all_who_compare() -> None:
+    plan = make_plan(recipe(index="{}", signatures__of="prompts"), lock())
+    found = {stage.step.name: stage.step.args["of"] for stage in plan.stages if stage.step.name in ("signatures", "gather", "index")}
+    assert found == dict.fromkeys(("signatures", "gather", "index"), "prompts")
+    with pytest.raises(RecipeError, match="first_prompt"):
+        recipe(signatures__of="answers")
+
+
 def test_an_index_is_left_where_the_recipe_asks_and_says_how_its_documents_were_signed() -> None:
     plan = make_plan(recipe(index="{}", signatures__bands="20", dedupe__prefer="length.chars"), lock())
     (stage,) = (stage for stage in plan.stages if stage.step.name == "index")
