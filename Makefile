@@ -2,7 +2,8 @@
 #
 #   make recipe=NAME [profile=sample|full|local] [out=PATH|URL] [workers=N] [cluster=http://HEAD:8265]
 #                    [sources=PATHS] [evals=PATHS] [set="KEY=VALUE ..."] [update=1]
-#   make plan|status|inspect|report|verify recipe=NAME     make plan recipe=NAME tokens=10e9     make train recipe=NAME model=debug
+#   make plan|status|inspect|report|verify recipe=NAME     make plan recipe=NAME tokens=10e9
+#   make train recipe=NAME model=debug [ray=PROCESSES]
 #   make rejects recipe=NAME [source=web] [stage=filter] [reason=gopher_quality:short] [n=5]
 #   make sft|lora recipe=CHATS base=NAME model=debug       (CHATS made with NAME's tokenizer: set="tokenizer.from=NAME")
 #   make generate recipe=NAME prompt="The mill"            make chat recipe=CHATS [message="What is a mill?"] [kind=sft|lora]
@@ -28,7 +29,7 @@ planned = $(common) $(asked)
 .PHONY: help run plan status inspect report verify rejects train sft lora generate chat eval ablation test lint bench setup clean
 
 help:
-	@sed -n 's/^# \{0,1\}//p' Makefile | head -11
+	@sed -n 's/^# \{0,1\}//p' Makefile | head -12
 
 run: $(venv)/.base
 	@$(bin)/tokenmill run $(planned) $(if $(workers),--workers $(workers)) $(if $(cluster),--cluster $(cluster))
@@ -47,7 +48,8 @@ validation = $(out)/$(recipe)/dataset/validation
 
 train: $(venv)/.train
 	@$(bin)/python -m trainer --data $(out)/$(recipe)/dataset/train $(if $(wildcard $(validation)/manifest.json),--validation $(validation)) \
-		--tokenizer $(out)/$(recipe)/tokenizer/tokenizer.json --model $(model) $(if $(steps),--steps $(steps)) --out $(out)/$(recipe)/trained-$(model) --resume
+		--tokenizer $(out)/$(recipe)/tokenizer/tokenizer.json --model $(model) \
+		$(foreach key,steps ray,$(if $($(key)),--$(key) $($(key)))) --out $(out)/$(recipe)/trained-$(model) --resume
 
 # Fine-tuning goes on from the model that `make train recipe=BASE` has left; the conversations must have BASE's tokenizer:
 # make recipe=instruct-v1 set="tokenizer.from=mix-v1".

@@ -46,7 +46,7 @@ LADDER: tuple[tuple[str, ...], ...] = (
 
 #: Outside libraries with one home each.
 HOMES = {
-    "ray": ("pipeline.cluster",),
+    "ray": ("pipeline.cluster", "trainer.cluster"),
     "numba": ("pipeline.kernels",),
     "datatrove": ("pipeline.compat",),
     "torch": ("trainer",),

@@ -20,6 +20,7 @@ from trainer.errors import ConfigError, TrainerError
 if TYPE_CHECKING:
     from trainer.generate import Sampling
     from trainer.speaking import Speaker
+    from trainer.train import Summary
 
 #: Flags of the commands that make text.
 SPEAKING: Mapping[str, dict[str, Any]] = {
@@ -134,7 +135,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _train(config: RunConfig, word: str) -> int:
     if word == "sft" and config.init is None:
         raise ConfigError("sft goes on from a model: give its folder as --init")
-    _need("torch")
+    _need("torch", *(["ray"] if config.ray else ()))
+    if config.ray:
+        from trainer import cluster
+
+        return _code(cluster.train(config))
     from trainer.train import Trainer  # only now: torch reads OMP_WAIT_POLICY when it is loaded, and --help does without it
 
     trainer = Trainer(config)
@@ -142,6 +147,10 @@ def _train(config: RunConfig, word: str) -> int:
         summary = trainer.run()
     finally:
         trainer.world.leave()
+    return _code(summary)
+
+
+def _code(summary: Summary) -> int:
     return 128 + signal.Signals[summary.stopped_by] if summary.stopped_by else 0
 
 

@@ -160,7 +160,8 @@ class RunConfig:
     device: str = option("where to train", "auto", DEVICES)
     dtype: str = option("type of matrix products (auto: float32 on cpu, bfloat16 on cuda); weights and sums are float32", "auto", DTYPES)
     attention: str = option("per piece of a document, or FlexAttention (auto: flex on cuda)", "auto", ATTENTION)
-    parallel: str = option("under torchrun: copies of the model, or one model in shards", "ddp", PARALLEL)
+    ray: int = option("processes that Ray starts, on the cluster of RAY_ADDRESS or here (0: this one, or those of torchrun)", 0)
+    parallel: str = option("with several processes: copies of the model, or one model in shards", "ddp", PARALLEL)
     compile: bool = option("compile each block with torch.compile (with FlexAttention alone)", False)
     recompute: bool = option("compute activations again going backward: less memory, more time", False)
     peak_tflops: float | None = option("dense TFLOP/s of one device, for MFU (default: known for A100, H100, H200, B200)", None)
@@ -169,7 +170,7 @@ class RunConfig:
         """Raises ConfigError on a value out of its bounds."""
         for name in ("steps", "eval_every", "log_every", "keep"):
             _demand(name, getattr(self, name), getattr(self, name) >= 1, "at least 1")
-        for name in ("save_every", "eval_tokens", "sample_tokens", "seed", "temperature", "window", "lora", "lora_dropout"):
+        for name in ("save_every", "eval_tokens", "sample_tokens", "seed", "temperature", "window", "lora", "lora_dropout", "ray"):
             _demand(name, getattr(self, name), getattr(self, name) >= 0, "at least 0")
         for name in ("batch_tokens", "micro_tokens", "lr"):
             _demand(name, getattr(self, name), getattr(self, name) is None or getattr(self, name) > 0, "more than 0")

@@ -47,7 +47,7 @@ class Trainer:
 
     def __init__(self, config: RunConfig, progress: Progress | None = None) -> None:
         """Raises a TrainerError, one sentence, on anything that would spoil the run later."""
-        self.config, self.out = config, Path(config.out)
+        self.config, self.out, self.stop = config, Path(config.out), Stop()
         self.world = join(config.device, config.parallel)
         self.dtype = build.product_type(config, self.world.device)
         self.data, self.order = open_training(config.data, config.seed)
@@ -76,7 +76,7 @@ class Trainer:
         self._begin()
         loss = validated = None
         metrics = Metrics(self.out / "metrics.jsonl", self.done, self.world.main)
-        with metrics, Stop() as stop, closing(ahead(self.batches, range(self.done, self.config.steps))) as steps:
+        with metrics, self.stop as stop, closing(ahead(self.batches, range(self.done, self.config.steps))) as steps:
             for batches in steps:
                 loss = self.step(metrics, batches)
                 self.saver.poll()
