@@ -14,7 +14,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="the trainer needs torch: pip install -r requirements/train.txt")
 pytest.importorskip("safetensors", reason="the trainer needs safetensors: pip install -r requirements/train.txt")
 
-from chat_kit import SPECIALS, write_tokenizer
+from chat_tokenizer_kit import SPECIALS, write_tokenizer
 
 from tokenizer.conversations import Chat as Conversation
 from tokenizer.conversations import ChatEncoder

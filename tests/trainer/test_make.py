@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from chat_kit import write_tokenizer
+from chat_tokenizer_kit import write_tokenizer
 from rows_kit import random_rows, write_dataset
 
 torch = pytest.importorskip("torch", reason="the trainer needs torch: pip install -r requirements/train.txt")
