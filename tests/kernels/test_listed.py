@@ -63,3 +63,10 @@ def test_the_longest_word_goes_first() -> None:
 def test_a_word_without_a_character_is_refused() -> None:
     with pytest.raises(ValueError, match="character"):
         listed(["fine", ""])
+
+
+def test_a_word_is_found_wherever_it_stands_and_not_in_the_middle_of_another() -> None:
+    alone, within = ([filling * size + "bad" + filling * (200 - size) for size in range(200)] for filling in " x")
+    words = listed(["bad"])
+    assert occurrences(texts(column([*alone])), words).tolist() == [1] * 200
+    assert occurrences(texts(column([*within])), words).tolist() == [0] * 200
