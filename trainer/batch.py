@@ -24,17 +24,23 @@ class Batch:
     """Rows, ready for the model: int64 tensors [rows, seq_len].
 
     `labels[r, t]` is the token to predict after `tokens[r, t]`, or IGNORE. `pieces` are the lengths of the pieces of each row,
-    padding included: attention stays within them, as `mask` says. `targets` counts the labels that are not IGNORE.
+    padding included: attention stays within them, as `mask` says. `places` [targets] are those labels, flat, that are not IGNORE:
+    found here, because a GPU that looks for them makes the program wait.
     `numbers` are the rows' numbers in the dataset.
     """
 
     tokens: torch.Tensor
     labels: torch.Tensor
+    places: torch.Tensor
     positions: torch.Tensor
     mask: Pieces | Intervals | BlockMask
     pieces: tuple[npt.NDArray[np.int64], ...]
-    targets: int
     numbers: tuple[int, ...]
+
+    @property
+    def targets(self) -> int:
+        """How many labels are not IGNORE."""
+        return len(self.places)
 
     def to(self, device: torch.device) -> Batch:
         """The same batch with its tensors on `device`."""
@@ -47,7 +53,7 @@ class Batch:
 
     @property
     def _tensors(self) -> dict[str, torch.Tensor]:
-        return {"tokens": self.tokens, "labels": self.labels, "positions": self.positions}
+        return {"tokens": self.tokens, "labels": self.labels, "places": self.places, "positions": self.positions}
 
     def _with(self, tensors: dict[str, torch.Tensor], mask: Pieces | Intervals | BlockMask) -> Batch:
         return replace(self, **tensors, mask=mask)
@@ -61,8 +67,8 @@ def collate(rows: Sequence[Row], numbers: Sequence[int] = (), masking: Masking |
     labels = np.stack([_labels(row, ids) for row, ids in zip(rows, tokens, strict=True)])
     positions = np.stack([_positions(lengths) for lengths in pieces])
     return Batch(
-        tokens=torch.from_numpy(tokens), labels=torch.from_numpy(labels), positions=torch.from_numpy(positions),
-        mask=(masking or Masking())(pieces), pieces=pieces, targets=int((labels != IGNORE).sum()), numbers=tuple(numbers),
+        tokens=torch.from_numpy(tokens), labels=torch.from_numpy(labels), places=torch.from_numpy(np.flatnonzero(labels != IGNORE)),
+        positions=torch.from_numpy(positions), mask=(masking or Masking())(pieces), pieces=pieces, numbers=tuple(numbers),
     )  # fmt: skip
 
 

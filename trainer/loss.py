@@ -18,15 +18,19 @@ IGNORE = -100
 CHUNK = {"cpu": 256, "cuda": 16_384}
 
 
-def loss_sum(hidden: torch.Tensor, weight: torch.Tensor, labels: torch.Tensor, vocab_size: int) -> torch.Tensor:
+def loss_sum(
+    hidden: torch.Tensor, weight: torch.Tensor, labels: torch.Tensor, vocab_size: int, places: torch.Tensor | None = None
+) -> torch.Tensor:
     """Sum of -log p(label) in nats over the labels that are not IGNORE; a float32 scalar.
 
     hidden [..., width]; weight [padded vocabulary, width], whose rows from `vocab_size` on are padding and get no probability;
-    labels [...]. Divide by the number of targets of the *whole step*, so that micro-batches of unequal counts weigh right.
+    labels [...]; `places` are the flat numbers of those that are not IGNORE, looked for where they aren't given, which makes a
+    program wait for its GPU. Divide by the number of targets of the *whole step*, so that micro-batches of unequal counts weigh right.
     """
-    valid = labels.flatten() != IGNORE
+    valid = (labels.flatten() != IGNORE).nonzero()[:, 0] if places is None else places
     learning = torch.is_grad_enabled()  # in the forward of a Function it is always off
-    return _LinearCrossEntropy.apply(hidden.flatten(0, -2)[valid], weight, labels.flatten()[valid], vocab_size, learning)
+    chosen, wanted = hidden.flatten(0, -2).index_select(0, valid), labels.flatten().index_select(0, valid)
+    return _LinearCrossEntropy.apply(chosen, weight, wanted, vocab_size, learning)
 
 
 def position_losses(hidden: torch.Tensor, weight: torch.Tensor, labels: torch.Tensor, vocab_size: int) -> torch.Tensor:

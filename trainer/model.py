@@ -103,12 +103,14 @@ class Decoder(nn.Module):
         mask: Pieces | BlockMask,
         labels: torch.Tensor | None = None,
         *,
+        places: torch.Tensor | None = None,
         each: bool = False,
         cache: Cache | None = None,
     ) -> torch.Tensor:
         """Hidden states [rows, seq_len, width] after the last norm, for int64 tokens and positions [rows, seq_len].
 
-        With `labels` of the same shape: the summed loss (loss_sum), or with `each` that of every position (position_losses).
+        With `labels` of the same shape: the summed loss (loss_sum, to which `places` belong), or with `each` that of every position
+        (position_losses).
         """
         x = self.embed_tokens(tokens)
         cos, sin = self.cos[positions].unsqueeze(-2), self.sin[positions].unsqueeze(-2)
@@ -122,7 +124,8 @@ class Decoder(nn.Module):
             return hidden
         products = torch.get_autocast_dtype(x.device.type) if torch.is_autocast_enabled(x.device.type) else hidden.dtype
         with torch.autocast(x.device.type, enabled=False):
-            return (position_losses if each else loss_sum)(hidden.to(products), self.head, labels, self.config.vocab_size)
+            scored = (hidden.to(products), self.head, labels, self.config.vocab_size)
+            return position_losses(*scored) if each else loss_sum(*scored, places)
 
     @property
     def head(self) -> torch.Tensor:

@@ -42,12 +42,12 @@ class World:
         return np.split(numbers, self.size)[self.rank]
 
     def sums(self, values: Sequence[float] | npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """Each value summed over all processes."""
+        """Each value summed over all processes, on the host: no device is waited for."""
         if self.size == 1:
             return np.asarray(values, dtype=np.float64)
-        tensor = torch.as_tensor(values, dtype=torch.float64).to(self.device)
+        tensor = torch.as_tensor(values, dtype=torch.float64)
         distributed.all_reduce(tensor)
-        return np.asarray(tensor.cpu().numpy())
+        return np.asarray(tensor.numpy())
 
     def wait(self) -> None:
         """Wait until every process is here."""

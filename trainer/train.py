@@ -111,8 +111,8 @@ class Trainer:
         if self.config.lora:
             torch.manual_seed((self.config.seed << 40) + (self.done << 12) + self.world.rank)  # of dropout: a function of the step
         parts = [self._backward(batch, max(1.0, targets), batch is batches[-1]) for batch in batches]
+        norm = clip(self.model, self.optim.clip)  # read before the loss: one wait for the device, when all is on its way
         loss = float(self.world.sums([float(torch.stack(parts).sum())])[0])
-        norm = clip(self.model, self.optim.clip)
         if not (math.isfinite(loss) and math.isfinite(norm)):
             self._diverged(loss, norm, [number for batch in batches for number in batch.numbers])
         rate = learning_rate(self.done, self.optim)
@@ -224,4 +224,4 @@ class Trainer:
 def batch_loss(learner: nn.Module, batch: Batch, dtype: torch.dtype) -> torch.Tensor:
     """The summed loss of a batch, with matrix products in `dtype` (float32 or bfloat16); divide it by targets."""
     with torch.autocast(batch.tokens.device.type, dtype=torch.bfloat16, enabled=dtype == torch.bfloat16):
-        return learner(batch.tokens, batch.positions, batch.mask, batch.labels)
+        return learner(batch.tokens, batch.positions, batch.mask, batch.labels, places=batch.places)

@@ -10,12 +10,15 @@ import signal
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from rows_kit import random_rows, write_dataset
 
 torch = pytest.importorskip("torch", reason="the trainer needs torch: pip install -r requirements/train.txt")
+
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from trainer import train as train_module
 from trainer.__main__ import main
@@ -26,6 +29,7 @@ from trainer.evaluate import HeldOut, unigram_loss
 from trainer.model import Decoder
 from trainer.order import RowOrder
 from trainer.prefetch import ahead
+from trainer.progress import Metrics
 from trainer.shards import open_dataset
 from trainer.train import Trainer
 
@@ -294,3 +298,33 @@ def test_batches_are_made_ahead_and_in_order() -> None:
     assert made == list(range(3, len(made) + 3))
     assert list(ahead(str, range(2, 2))) == []
     assert list(ahead(str, range(2, 3))) == ["2"]
+
+
+class Waits(TorchDispatchMode):
+    """Counts what makes a program wait for its GPU: numbers read back, and results whose size follows from values."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        masks = func is torch.ops.aten.index.Tensor and any(x is not None and x.dtype == torch.bool for x in args[1])
+        if masks or func.overloadpacket.__name__ in ("_local_scalar_dense", "nonzero", "masked_select", "unique_dim", "_unique2"):
+            self.found.append(str(func))
+        return func(*args, **(kwargs or {}))
+
+
+def test_a_step_waits_for_the_device_only_at_its_end(config: RunConfig) -> None:
+    """Nothing is read back in forward and backward; a whole step reads its norm and its loss."""
+    trainer = Trainer(replace(config, micro_tokens=SEQ_LEN))
+    batches = trainer.batches(0)
+    assert len(batches) > 1
+    with Waits() as inside:
+        for batch in batches:
+            trainer._backward(batch, 100.0, True)
+    assert inside.found == []
+    trainer.optimizer.zero_grad()
+    Path(config.out).mkdir()
+    with Waits() as whole, Metrics(Path(config.out) / "metrics.jsonl", 0, True) as metrics:
+        trainer.step(metrics, batches)
+    assert whole.found.count("aten._local_scalar_dense.default") == len(whole.found) == 2
