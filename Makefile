@@ -9,7 +9,7 @@
 #   make generate recipe=NAME prompt="The mill"            make chat recipe=CHATS [message="What is a mill?"] [kind=sft|lora]
 #   make eval recipe=NAME model=debug evals=PATHS [tasks=mmlu,gsm8k] [limit=N]
 #   make ablation recipe=NAME [change="KEY=VALUE ..."] [model=debug] [steps=N] [seeds=3]     (and all that a run takes)
-#   make test | lint | bench
+#   make test | lint | bench | bench-train
 
 PYTHON ?= python3
 recipe ?=
@@ -26,7 +26,7 @@ asked = $(if $(profile),--profile $(profile)) $(foreach item,$(subst $(comma), ,
 planned = $(common) $(asked)
 
 .DEFAULT_GOAL := $(if $(recipe),run,help)
-.PHONY: help run plan status inspect report verify rejects train sft lora generate chat eval ablation test lint bench setup clean
+.PHONY: help run plan status inspect report verify rejects train sft lora generate chat eval ablation test lint bench bench-train setup clean
 
 help:
 	@sed -n 's/^# \{0,1\}//p' Makefile | head -12
@@ -98,6 +98,10 @@ lint: $(venv)/.dev
 
 bench: $(venv)/.bench
 	@$(bin)/python -m benchmarks
+
+bench-train: $(venv)/.train
+	@$(bin)/python -m benchmarks.training_parts
+	@$(bin)/python -m benchmarks.training --data $(out)/$(or $(recipe),mix-v1)/dataset/train
 
 setup: $(venv)/.base
 
