@@ -110,13 +110,14 @@ def _count_bytes(data: Bytes, begin: int, start: int, stop: int, end: int, table
     """Count the lists of eight bytes or more in data[start:stop], a run within the text data[begin:end]."""
     i, first, last, units = start, start, start, 0
     while i < stop:
+        if table[data[np.uint64(i)]] & _GAP:
+            i += 1
+            continue
         width = _byte_width(data, begin, i, end, table)
         if width:
             first = first if units else i
             units += width // 4 if data[i] == 92 else 1
             i = last = i + width
-        elif table[data[i]] & _GAP and units:
-            i += 1
         else:
             if units >= _LEAST_UNITS:
                 _add(counts, last - first)
