@@ -66,7 +66,7 @@ def test_a_word_without_a_character_is_refused() -> None:
 
 
 def test_a_word_is_found_wherever_it_stands_and_not_in_the_middle_of_another() -> None:
-    alone, within = ([filling * size + "bad" + filling * (200 - size) for size in range(200)] for filling in " x")
+    alone, within = ([filling * size + "bad" for size in range(1, 200)] for filling in " x")
     words = listed(["bad"])
-    assert occurrences(texts(column([*alone])), words).tolist() == [1] * 200
-    assert occurrences(texts(column([*within])), words).tolist() == [0] * 200
+    assert occurrences(texts(column([*alone])), words).tolist() == [1] * 199
+    assert occurrences(texts(column([*within])), words).tolist() == [0] * 199
