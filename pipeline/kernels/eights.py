@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
+from numba import types
 from numba.extending import intrinsic
 
 from pipeline.kernels.arrow import Bytes
@@ -39,6 +40,22 @@ def trailing_zeros(_typing: Any, value: Any) -> Any:
 def bit_count(_typing: Any, value: Any) -> Any:
     """The bits that are set."""
     return value(value), lambda _context, builder, _signature, args: builder.ctpop(args[0])
+
+
+@intrinsic
+def prefetch(_typing: Any, array: Any, index: Any) -> Any:
+    """Ask for array[index] (one dimension, no step) to be brought into the cache; nothing waits for it."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        view = context.make_array(signature.args[0])(context, builder, args[0])
+        place = builder.bitcast(builder.gep(view.data, [args[1]]), ir.IntType(8).as_pointer())
+        number, kind = ir.IntType(32), ir.FunctionType(ir.VoidType(), [ir.IntType(8).as_pointer(), *[ir.IntType(32)] * 3])
+        name = "llvm.prefetch.p0i8"
+        function = builder.module.globals.get(name) or ir.Function(builder.module, kind, name)
+        builder.call(function, [place, number(0), number(3), number(1)])  # to read, to be kept, data
+        return context.get_dummy_value()
+
+    return types.void(array, index), generate
 
 
 @kernel

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from pipeline.kernels.arrow import Bytes, Ints, Texts
 from pipeline.kernels.blocks import find_words, most_pieces
 from pipeline.kernels.compiled import kernel
-from pipeline.kernels.eights import before, find_newline, load8, load_some, store8
+from pipeline.kernels.eights import before, find_newline, load8, load_some, prefetch, store8
 from pipeline.kernels.hashing import Hashes, Slots, find_or_add, hash_bytes, hash_padded, mix, next_base, slot_mask, stir
 from pipeline.kernels.unicode import char_count, classes, strip
 
@@ -29,6 +29,8 @@ TOP_SIZES, DUPLICATE_SIZES = (2, 3, 4), (5, 6, 7, 8, 9, 10)
 _COLUMNS = DUPLICATE + len(DUPLICATE_SIZES)
 _FIRST_TOP, _LAST_TOP, _FIRST_DUPLICATE, _LAST_DUPLICATE = 2, 4, 5, 10
 _PREFIX = 16
+#: So many items before its turn an item's slot is asked for: the tables of a long text don't fit into a core's cache.
+_AHEAD = 16
 _ORDER = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -185,10 +187,11 @@ def _count_top_ngrams(words: int, scratch: _Scratch, base: int, counts: Ints) ->
         while listed and scratch.starts[listed - 1] + size > words:
             listed -= 1
         occurrences, top = 1, 0
+        _hash_listed(listed, size, scratch)
         for k in range(listed):
             gram = scratch.starts[k]
-            scratch.grams[gram] = scratch.grams[gram] * _ORDER + scratch.words[gram + size - 1]
-            scratch.keys[gram] = mix(scratch.grams[gram])
+            if k + _AHEAD < listed:
+                prefetch(scratch.slots, scratch.keys[scratch.starts[k + _AHEAD]] & np.uint64(mask))
             first = find_or_add(scratch.keys, gram, scratch.slots, mask, base)
             scratch.first[gram] = first
             seen = scratch.counts[first] + 1 if first != gram else 1
@@ -199,6 +202,15 @@ def _count_top_ngrams(words: int, scratch: _Scratch, base: int, counts: Ints) ->
         base = next_base(scratch.slots, base, words)
         listed = _keep_repeated(listed, scratch)
     return base
+
+
+@kernel
+def _hash_listed(listed: int, size: int, scratch: _Scratch) -> None:
+    """Fill `grams` and `keys` for the n-grams in `starts`, from those of one word less."""
+    for k in range(listed):
+        gram = scratch.starts[k]
+        scratch.grams[gram] = scratch.grams[gram] * _ORDER + scratch.words[gram + size - 1]
+        scratch.keys[gram] = mix(scratch.grams[gram])
 
 
 @kernel
@@ -256,6 +268,9 @@ def _find_candidates(words: int, scratch: _Scratch, mask: int, base: int) -> int
         start = scratch.ends[word]
         scratch.keys[word] = load8(scratch.joined, start) * _ORDER + load8(scratch.joined, start + 8)
         scratch.keys[word] = mix(scratch.keys[word])
+    for word in range(words):
+        if word + _AHEAD < words:
+            prefetch(scratch.slots, scratch.keys[word + _AHEAD] & np.uint64(mask))
         first = find_or_add(scratch.keys, word, scratch.slots, mask, base)
         scratch.repeated[word] = first != word
         scratch.repeated[first] |= first != word
