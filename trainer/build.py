@@ -15,6 +15,7 @@ from trainer.errors import ConfigError, DataError
 from trainer.evaluate import HeldOut
 from trainer.flops import peak_of
 from trainer.model import Decoder
+from trainer.parallel import World
 from trainer.shards import PackedDataset, open_dataset
 
 #: Tokens of one forward pass, where the run doesn't say.
@@ -41,9 +42,14 @@ def model_shape(config: RunConfig, data: PackedDataset) -> ModelConfig:
     return shape
 
 
-def build_model(config: RunConfig, shape: ModelConfig) -> Decoder:
-    """The model before the first step, on the CPU: new or loaded, with its adapters, each block compiled where that is asked for."""
-    model = Decoder(shape, config.seed)
+def build_model(config: RunConfig, shape: ModelConfig, world: World | None = None) -> Decoder:
+    """The model before the first step, on the CPU: new or loaded, with its adapters, each block compiled where that is asked for.
+
+    A new one that a `world` shares in shards has no weights yet: each process draws its own part of them (World.spread).
+    """
+    later = world is not None and world.size > 1 and world.mode == "fsdp" and not config.init and not config.lora
+    with torch.device("meta" if later else "cpu"):
+        model = Decoder(shape, config.seed)
     if config.init:
         hf.load_weights(model, Path(config.init))
     if config.lora:

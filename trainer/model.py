@@ -11,6 +11,7 @@ import math
 
 import torch
 from torch import nn
+from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.nn import functional as F  # noqa: N812 - torch's word for it
 from torch.nn.attention.flex_attention import BlockMask
 from torch.utils.checkpoint import checkpoint
@@ -84,17 +85,18 @@ class Decoder(nn.Module):
 
     def __init__(self, config: ModelConfig, seed: int = 0) -> None:
         super().__init__()
-        self.config = config
+        self.config, self.seed = config, seed
         #: Forget activations inside blocks and compute them again going backward: less memory, a third more work.
         self.recompute = False
         self.embed_tokens = nn.Embedding(config.padded_vocab, config.width)
         self.layers = nn.ModuleList(Block(config) for _ in range(config.layers))
         self.norm = nn.RMSNorm(config.width, eps=config.norm_eps)
         self.lm_head = None if config.tied else nn.Linear(config.width, config.padded_vocab, bias=False)
-        cos, sin = rotary_table(config.context, config.head_size, config.rope_theta)
+        cos, sin = self._angles()
         self.register_buffer("cos", cos, persistent=False)
         self.register_buffer("sin", sin, persistent=False)
-        self._initialise(torch.Generator().manual_seed(seed))
+        if not self.embed_tokens.weight.is_meta:
+            self.initialise()
 
     def forward(
         self,
@@ -139,13 +141,29 @@ class Decoder(nn.Module):
     def parameter_count(self) -> int:
         return sum(parameter.numel() for parameter in self.parameters())
 
-    def _initialise(self, generator: torch.Generator) -> None:
+    def initialise(self) -> None:
+        """Draw the first weights, a whole matrix at a time: a process with a shard of the model keeps its part of the same numbers."""
+        generator = torch.Generator().manual_seed(self.seed)
         for name, parameter in self.named_parameters():
+            whole = torch.ones(parameter.shape)
             if parameter.ndim >= 2:
                 added = name.endswith(("o_proj.weight", "down_proj.weight"))
-                nn.init.normal_(parameter, std=DEVIATION / math.sqrt(2 * self.config.layers) if added else DEVIATION, generator=generator)
-        for matrix in {self.embed_tokens.weight, self.head}:
-            matrix.data[self.config.vocab_size :] = 0  # padding is nothing, and decay keeps it so: exports can leave it out
+                whole.normal_(std=DEVIATION / math.sqrt(2 * self.config.layers) if added else DEVIATION, generator=generator)
+            if name in ("embed_tokens.weight", "lm_head.weight"):
+                whole[self.config.vocab_size :] = 0  # padding is nothing, and decay keeps it so: exports can leave it out
+            _set(parameter.data, whole)
+        for buffer, values in zip((self.cos, self.sin), self._angles(), strict=True):
+            buffer.copy_(values)
+
+    def _angles(self) -> tuple[torch.Tensor, torch.Tensor]:
+        return rotary_table(self.config.context, self.config.head_size, self.config.rope_theta)
+
+
+def _set(target: torch.Tensor, whole: torch.Tensor) -> None:
+    if isinstance(target, DTensor):
+        part = distribute_tensor(whole, target.device_mesh, target.placements, src_data_rank=None)
+        target, whole = target.to_local(), part.to_local()
+    target.copy_(whole)
 
 
 def rotary_table(context: int, size: int, theta: float) -> tuple[torch.Tensor, torch.Tensor]:

@@ -55,7 +55,9 @@ class World:
             distributed.barrier()
 
     def spread(self, model: Decoder, dtype: torch.dtype) -> nn.Module:
-        """What to call in place of `model` in the step: itself, or a wrapper that shares its gradients."""
+        """What to call in place of `model` in the step, on this process's device: itself, or a wrapper that shares its gradients."""
+        if not model.embed_tokens.weight.is_meta:
+            model.to(self.device)
         if self.size == 1:
             return model
         if self.mode == "ddp":
@@ -65,6 +67,9 @@ class World:
         for block in model.layers:
             fully_shard(block, mp_policy=policy)
         fully_shard(model, mp_policy=policy)
+        if model.embed_tokens.weight.is_meta:
+            model.to_empty(device=self.device)
+            model.initialise()
         return model
 
     @contextmanager

@@ -61,7 +61,7 @@ class Trainer:
         self.optim = config.optimizer()
         self.first_weights = hf.digest(Path(config.init)) if config.init else None
         memory.check(config, shape, self.rows_per_batch * self.data.seq_len, self.world, self.dtype)
-        self.model = build.build_model(config, shape).to(self.world.device)
+        self.model = build.build_model(config, shape, self.world)
         self.learner: nn.Module = self.world.spread(self.model, self.dtype)
         self.optimizer = adamw(self.model, self.optim)
         self.done = self.saved = self._restore()

@@ -119,3 +119,18 @@ def test_presets_have_their_size(name: str, vocab_size: int, low: float, high: f
 def test_heads_must_divide() -> None:
     with pytest.raises(ConfigError, match="must divide"):
         ModelConfig(vocab_size=50, context=32, layers=2, width=32, heads=4, kv_heads=3, ffn=64)
+
+
+def test_a_model_made_without_weights_draws_those_of_any_other() -> None:
+    """What a process with a shard does: nothing is allocated until it draws, and the numbers are the same bits."""
+    for tied in (True, False):
+        config = replace(TINY, tied=tied, qk_norm=True)
+        with torch.device("meta"):
+            model = Decoder(config, seed=5)
+        assert all(value.is_meta for value in [*model.parameters(), *model.buffers()])
+        model.to_empty(device="cpu")
+        model.initialise()
+        wanted = Decoder(config, seed=5)
+        assert all(torch.equal(value, model.get_parameter(name)) for name, value in wanted.named_parameters())
+        assert torch.equal(wanted.cos, model.cos)
+        assert torch.equal(wanted.sin, model.sin)
