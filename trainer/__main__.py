@@ -130,6 +130,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except TrainerError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:  # of a text or a chat; a training run notes the first, and saves
+        print(file=sys.stderr)
+        return 128 + signal.SIGINT
 
 
 def _train(config: RunConfig, word: str) -> int:
