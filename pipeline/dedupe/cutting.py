@@ -12,6 +12,7 @@ from pipeline.contracts import Bound
 from pipeline.dedupe import guard
 from pipeline.job import Job, PartFile, TaskResult
 from pipeline.kernels.arrow import texts
+from pipeline.kernels.estimated import estimated_tokens
 from pipeline.kernels.passages import without
 from pipeline.kernels.urls import pieces
 from pipeline.report import Report, merged
@@ -51,7 +52,7 @@ def cut(job: Job, step: str, spans: pa.Table, min_left: int) -> Report:
             found = _cuts(spans.slice(mine.start, mine.stop - mine.start), whole, which)
             cuts.write(found)
             decisions.write(_decisions(batch.column("id"), touched - first, lengths, short, f"{step}:{SHORT}"))
-            _count(report, job.source, batch.filter(keep), found, left.filter(short))
+            _count(report, job.source, batch.filter(keep), found, (whole.column("text"), left, short))
             report.drop(job.source, f"{step}:{SHORT}", pc.sum(short).as_py() or 0)
             report.count(job.source, "documents cut", len(touched))
     return report
@@ -81,18 +82,28 @@ def _decisions(ids: pa.Array, touched: Ints, lengths: pa.Array, short: pa.Boolea
     return pa.RecordBatch.from_pydict({**columns, "twin": pa.nulls(len(ids), pa.string())}, schema=DECISION)
 
 
-def _count(report: Report, source: str, kept: pa.RecordBatch, found: pa.RecordBatch, dropped: pa.Array) -> None:
-    """Documents, passages and characters: what a dropped document had left is removed with it."""
+def _count(report: Report, source: str, kept: pa.RecordBatch, found: pa.RecordBatch, cut: tuple[pa.Array, pa.Array, pa.Array]) -> None:
+    """Documents, passages, characters and tokens; `cut`: texts before, after, and whether what is left of them is dropped too."""
+    whole, left, short = cut
     report.read[source] += kept.num_rows
-    report.kept[source] += kept.num_rows - len(dropped)
+    report.kept[source] += kept.num_rows - (pc.sum(short).as_py() or 0)
     report.count(source, "passages cut", found.num_rows)
-    report.count(source, "characters", pc.sum(pc.utf8_length(kept.column("text"))).as_py() or 0)
-    for column in (found.column("characters"), pc.utf8_length(dropped)):
-        report.count(source, "characters_removed", pc.sum(column).as_py() or 0)
+    stays = left.filter(pc.invert(short))
+    for name, total in (("characters", _characters), ("tokens_estimated", _tokens)):
+        report.count(source, name, total(kept.column("text")))
+        report.count(source, f"{name}_removed", total(whole) - total(stays))
+
+
+def _characters(column: pa.Array) -> int:
+    return int(pc.sum(pc.utf8_length(column)).as_py() or 0)
+
+
+def _tokens(column: pa.Array) -> int:
+    return int(estimated_tokens(column).sum())
 
 
 def check(step: str, folder: Folder, results: Sequence[TaskResult], max_removed: float | Mapping[str, float]) -> None:
-    """Raise GuardTripped when `cut` takes more than a share of a source's documents or of its characters; shows the longest."""
+    """Raise GuardTripped when `cut` takes more than a share of a source's documents, characters or tokens; shows the longest."""
     report = merged(result.report for result in results)
     losses = list(guard.losses_of(report, report, max_removed))
     guard.stop(step, losses, lambda tripped: _longest(folder, results, tripped))

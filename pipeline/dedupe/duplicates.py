@@ -35,12 +35,13 @@ def _schema(**types: pa.DataType) -> pa.Schema:
     return pa.schema([pa.field(name, kind, nullable=name in nullable) for name, kind in types.items()])
 
 
-#: Each row of a part, in its order. `text_hash`: 128 bits over the normalised words; `characters` of the text as it is.
+#: Each row of a part, in its order. `text_hash`: 128 bits over the normalised words; `characters` of the text as it is,
+#: and about how many `tokens` it takes (see `kernels.estimated`).
 #: `least`: a MinHash of one permutation, by which components too large to be judged at once are divided. `url_hash`: 128 bits of
 #: the address without scheme and "www.", null where there is none.
 SIGNATURES = _schema(
-    id=pa.string(), text_hash=pa.binary(16), words=pa.int64(), characters=pa.int64(), date=pa.string(), least=pa.uint32(),
-    url_hash=pa.binary(16),
+    id=pa.string(), text_hash=pa.binary(16), words=pa.int64(), characters=pa.int64(), tokens=pa.int64(), date=pa.string(),
+    least=pa.uint32(), url_hash=pa.binary(16),
 )  # fmt: skip
 #: Band keys of a part, or the first halves of its `url_hash`, sorted: `row` of the part has a text with this key.
 BANDS = _schema(key=pa.uint64(), row=pa.int64())
@@ -56,7 +57,7 @@ COMPONENTS = _schema(document=pa.int64(), component=pa.int64())
 #: documents of an index have `shingles` in its stead. `url_hash` is null where the address of a document doesn't count.
 TEXTS = _schema(
     place=pa.uint64(), document=pa.int64(), id=pa.string(), part=pa.string(), text_hash=pa.binary(16), characters=pa.int64(),
-    date=pa.string(), score=pa.float64(), url_hash=pa.binary(16), keys=pa.list_(pa.uint64()), text=pa.large_string(),
+    tokens=pa.int64(), date=pa.string(), score=pa.float64(), url_hash=pa.binary(16), keys=pa.list_(pa.uint64()), text=pa.large_string(),
     shingles=pa.large_list(pa.uint64()),
 )  # fmt: skip
 #: Documents to remove, sorted; `twin` is the id of the kept document that each was removed for.

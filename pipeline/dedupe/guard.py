@@ -25,32 +25,38 @@ SHOWN, SAMPLES = 5, 3
 
 @dataclass(frozen=True)
 class Loss:
-    """What one source would lose: documents and characters, each out of all it has, and the share it may lose."""
+    """What one source would lose, each as (this, out of all it has), and the share it may lose.
+
+    There is no tokenizer yet where dedupe stands: tokens are those of `kernels.estimated`, and are called an estimate.
+    """
 
     source: str
-    documents: int
-    all_documents: int
-    characters: int
-    all_characters: int
+    documents: tuple[int, int]
+    characters: tuple[int, int]
+    tokens: tuple[int, int]
     allowed: float
 
     @property
     def share(self) -> float:
-        """The greater of the shares of documents and of characters."""
-        return max(self.documents / max(self.all_documents, 1), self.characters / max(self.all_characters, 1))
+        """The greatest of the shares of documents, of characters and of tokens."""
+        return max(_share(*lost) for lost in (self.documents, self.characters, self.tokens))
 
     @property
     def too_much(self) -> bool:
         return self.share > self.allowed
 
     def __str__(self) -> str:
-        documents = f"{self.documents:,} of {self.all_documents:,} documents ({self.documents / max(self.all_documents, 1):.1%})"
-        characters = f"{self.characters:,} of {self.all_characters:,} characters ({self.characters / max(self.all_characters, 1):.1%})"
-        return f"{self.source}: {documents}, {characters}; allowed {self.allowed:.1%}{'  <- too much' if self.too_much else ''}"
+        kinds = {"documents": self.documents, "characters": self.characters, "tokens, estimated": self.tokens}
+        shares = ", ".join(f"{lost[0]:,} of {lost[1]:,} {kind} ({_share(*lost):.1%})" for kind, lost in kinds.items())
+        return f"{self.source}: {shares}; allowed {self.allowed:.1%}{'  <- too much' if self.too_much else ''}"
+
+
+def _share(some: int, every: int) -> float:
+    return some / max(every, 1)
 
 
 def check(inputs: Inputs, max_removed: float | Mapping[str, float]) -> None:
-    """Raise GuardTripped when a source would lose more than its share of documents or of characters.
+    """Raise GuardTripped when a source would lose more than its share of documents, of characters or of tokens.
 
     Reads the reports of the roles "signatures" (what there is) and "verify" (what would go), and samples from the latter.
     """
@@ -70,8 +76,8 @@ def losses_of(there: Report, going: Report, max_removed: float | Mapping[str, fl
     for source in sorted(there.read):
         allowed = max_removed if isinstance(max_removed, int | float) else max_removed.get(source, MAX_REMOVED)
         removed = sum(number for (name, _), number in going.dropped.items() if name == source)
-        characters = going.counts[source, "characters_removed"]
-        yield Loss(source, removed, there.read[source], characters, there.counts[source, "characters"], allowed)
+        weights = [(going.counts[source, f"{kind}_removed"], there.counts[source, kind]) for kind in ("characters", "tokens_estimated")]
+        yield Loss(source, (removed, there.read[source]), weights[0], weights[1], allowed)
 
 
 def _report(inputs: Inputs, role: str) -> Report:

@@ -78,9 +78,9 @@ def dedupe(
     With `same_url`, true or the names of sources, one document of each URL is kept, whatever its words (see `kernels.urls`
     for what a URL has to have in common); off by default, as it removes texts that are like no other. `against`: indexes
     of earlier runs, or the folders of these runs; their documents stay. The run stops with GuardTripped when a source would
-    lose more than `max_removed` of its documents or of its characters (one share, or shares by source; .5 for a source not
-    named), unless `override_guard`. Writes {part}.decisions of every part, with the threshold in the metadata of `value`, and
-    dedupe.clusters: the largest clusters.
+    lose more than `max_removed` of its documents, of its characters or of its tokens, estimated from the bytes of its texts (one
+    share, or shares by source; .5 for a source not named), unless `override_guard`. Writes {part}.decisions
+    of every part, with the threshold in the metadata of `value`, and dedupe.clusters: the largest clusters.
     """
     if ROUND_WORK & job.task.payload.keys():
         return _sort_removals(job)

@@ -28,7 +28,7 @@ def _parts(inputs: Inputs, args: Mapping[str, Any]) -> list[Task]:
     return [*(Task(file.part) for file in inputs.files("filter", "docs")), *tasks]
 
 
-@stage("gather", version=3, tasks=_parts)
+@stage("gather", version=4, tasks=_parts)
 def gather(job: Job, *, same_url: bool | Sequence[str] = False, prefer: str | None = None, against: Paths = (), of: Of = "text") -> Report:
     """Write {task}.texts: the documents of a part that hang together with others, sorted by component.
 
@@ -61,7 +61,8 @@ def _indexed(file: PartFile, rows: np.ndarray) -> dict[str, Any]:
     """Columns of some rows of an index's part: all different texts, each with its shingles."""
     with SortedFiles([file]) as files:
         found = pa.concat_tables([file.schema().empty_table(), *files.pick(rows)])
-    return {**{name: found.column(name) for name in found.schema.names}, "text": pa.nulls(len(rows), pa.large_string())}
+    added = {"tokens": np.zeros(len(rows), np.int64), "text": pa.nulls(len(rows), pa.large_string())}  # what stays isn't weighed
+    return {**{name: found.column(name) for name in found.schema.names}, **added}
 
 
 def _own(job: Job, rows: np.ndarray, prefer: str | None, of: Of) -> dict[str, Any]:

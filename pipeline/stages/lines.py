@@ -72,7 +72,7 @@ def _guarded(folder: Folder, results: list[TaskResult], args: Mapping[str, Any])
     return []
 
 
-@stage("lines", tasks=_parts, rounds=_rounds, finish=_guarded, uses=("unicode",))
+@stage("lines", version=2, tasks=_parts, rounds=_rounds, finish=_guarded, uses=("unicode",))
 def lines(
     job: Job,
     *,

@@ -57,7 +57,7 @@ def _guarded(folder: Folder, results: list[TaskResult], args: Mapping[str, Any])
     return []
 
 
-@stage("passages", tasks=_parts, rounds=_rounds, finish=_guarded, uses=("unicode",))
+@stage("passages", version=2, tasks=_parts, rounds=_rounds, finish=_guarded, uses=("unicode",))
 def passages(
     job: Job,
     *,
@@ -74,8 +74,8 @@ def passages(
     the newest date, the longest text, the smallest id: as in `dedupe`, but for its `prefer`. Documents left with fewer than
     `min_left` characters are dropped. Texts aren't written again: {part}.cuts says what is cut from whom, {part}.decisions who
     is dropped, and later stages read texts without it. The run stops with GuardTripped when a source would lose more than
-    `max_removed` of its documents or characters, as in `dedupe`, unless `override_guard`. A task's memory is that of HELD rows
-    of 72 bytes, a few times over, and a part's anchors: one for 14 words or so.
+    `max_removed` of its documents, characters or estimated tokens, as in `dedupe`, unless `override_guard`. A task's memory
+    is that of HELD rows of 72 bytes, a few times over, and a part's anchors: one for 14 words or so.
     """
     if _STEPS.merged(job):
         return Report()

@@ -13,6 +13,7 @@ from pipeline.dedupe.compared import Of, columns, compared
 from pipeline.dedupe.duplicates import BANDS, SIGNATURES, url_keys
 from pipeline.dedupe.keyed import write_sorted
 from pipeline.job import Job
+from pipeline.kernels.estimated import estimated_tokens
 from pipeline.kernels.minhash import Sketches, sketch
 from pipeline.kernels.urls import key_hashes
 from pipeline.registry import stage
@@ -22,7 +23,7 @@ from pipeline.report import Report
 Few = Annotated[int, Field(ge=1, le=1024)]
 
 
-@stage("signatures", version=3, each="filter", uses=("unicode",))
+@stage("signatures", version=4, each="filter", uses=("unicode",))
 def signatures(job: Job, *, shingle_words: Few = 5, bands: Few = 14, rows: Few = 8, of: Of = "text") -> Report:
     """Hash each text whole, and sketch it by MinHash over shingles of `shingle_words` words, in `bands` of `rows`.
 
@@ -59,6 +60,7 @@ def _signed(batch: pa.RecordBatch, found: Sketches) -> pa.RecordBatch:
         "text_hash": hashes,
         "words": pa.array(found.words),
         "characters": pc.utf8_length(batch.column("text")).cast(pa.int64()),
+        "tokens": pa.array(estimated_tokens(batch.column("text"))),
         "date": batch.column("date"),
         "least": pa.array(found.least),
         "url_hash": key_hashes(batch.column("url")),
@@ -74,5 +76,5 @@ def _by_key(keys: list[np.ndarray], bands: int) -> pa.Table:
 def _count(report: Report, source: str, signed: pa.RecordBatch) -> None:
     report.read[source] += signed.num_rows
     report.kept[source] += signed.num_rows
-    report.count(source, "words", pc.sum(signed.column("words")).as_py() or 0)
-    report.count(source, "characters", pc.sum(signed.column("characters")).as_py() or 0)
+    for counted, name in (("words", "words"), ("characters", "characters"), ("tokens_estimated", "tokens")):
+        report.count(source, counted, pc.sum(signed.column(name)).as_py() or 0)

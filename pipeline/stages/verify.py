@@ -41,7 +41,9 @@ REMOVALS_HELD, TEXTS_READ = 1 << 21, 1 << 14
 #: What a removal is called, by why the kernel chose it.
 REASONS = {SAME_TEXT: EXACT, LIKE: NEAR, SAME_ADDRESS: SAME_URL}
 #: What is judged of, beside the contents.
-FACTS = ["document", "id", "part", "text_hash", "characters", "date", "score", "url_hash"]
+FACTS = ["document", "id", "part", "text_hash", "characters", "tokens", "date", "score", "url_hash"]
+#: What is counted of those that are removed, by what the guard calls it.
+WEIGHTS = {"characters_removed": "characters", "tokens_estimated_removed": "tokens"}
 
 
 def _ranges(inputs: Inputs, _: Mapping[str, Any]) -> list[Task]:
@@ -55,7 +57,7 @@ def _rounds(inputs: Inputs, args: Mapping[str, Any]) -> list[Task]:
     return merges("verify", inputs.files("gather", "texts"), len(_ranges(inputs, args)))
 
 
-@stage("verify", version=3, tasks=_ranges, rounds=_rounds, uses=("unicode",))
+@stage("verify", version=4, tasks=_ranges, rounds=_rounds, uses=("unicode",))
 def verify(job: Job, *, threshold: float, priority: Sequence[str], shingle_words: PositiveInt) -> Report:
     """Decide who is removed for whom. `threshold` and `priority` are those of `dedupe`, `shingle_words` that of `signatures`.
 
@@ -200,7 +202,7 @@ def _report(suspects: pa.Table, verdict: Choice, lot: Lot) -> Report:
     report = Report()
     settled = _settled(suspects)
     sources = suspects.column("source").to_numpy()
-    characters = suspects.column("characters").to_numpy()
+    weights = {counted: suspects.column(name).to_numpy() for counted, name in WEIGHTS.items()}
     removed = verdict.why != KEPT
     for source in np.unique(sources[settled:]):
         mine = sources == source
@@ -209,7 +211,8 @@ def _report(suspects: pa.Table, verdict: Choice, lot: Lot) -> Report:
         for why, reason in REASONS.items():
             report.drop(source, reason, int((mine & (verdict.why == why)).sum()))
         report.count(source, "removed_for_an_index", int((mine & removed & (verdict.twins < settled)).sum()))
-        report.count(source, "characters_removed", int(characters[mine & removed].sum()))
+        for counted, weight in weights.items():
+            report.count(source, counted, int(weight[mine & removed].sum()))
         if lot.divided:
             report.count(source, "in_divided_components", int(mine.sum()))
     return report

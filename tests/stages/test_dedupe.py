@@ -253,6 +253,20 @@ def test_the_guard_weighs_characters_too(tmp_path: Path) -> None:
         dedupe(tmp_path, parts, max_removed=0.4)
 
 
+def long_words(seed: str) -> str:
+    """62 words that take a token each."""
+    draw = random.Random(seed)
+    return " ".join("".join(draw.choices("abcdefgh", k=6)) for _ in range(62))
+
+
+def test_the_guard_weighs_tokens_too(tmp_path: Path) -> None:
+    """A short copy in marks and digits is a small share of documents and characters, and a large one of the tokens."""
+    dense = " ".join(f"{n} ; {n} ," for n in range(400))
+    parts = {"code-00000": [("one", dense), ("other", dense), *((f"{n}", long_words(f"{n}")) for n in range(8))]}
+    with pytest.raises(GuardTripped, match=r"code: 1 of 10 documents .* tokens, estimated \(4\d\.\d%\); allowed 40\.0%  <- too much"):
+        dedupe(tmp_path, parts, max_removed=0.4)
+
+
 def test_a_source_of_one_text_keeps_one(tmp_path: Path) -> None:
     same = text(40, "same")
     run = dedupe(tmp_path, {"web-00000": [(f"{n}", same) for n in range(300)], "web-00001": [(f"b{n}", same) for n in range(300)]}, **FREE)
