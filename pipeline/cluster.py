@@ -9,6 +9,7 @@ import logging
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +26,9 @@ QUEUED_PER_WORKER = 4
 SENT = ("pipeline", "tokenizer", "trainer", "dashboards", "recipes")
 #: Nothing large goes through the object store: payloads are files.
 OBJECT_STORE_BYTES = 128 << 20
+
+#: How long a cluster that has just been started is waited for: its agents, which take jobs, come up after its address does.
+AGENT_SECONDS = 120.0
 
 OnOutcome = Callable[[TaskSpec, Outcome], None]
 
@@ -121,6 +125,18 @@ def runner(workers: int | None, local: bool) -> Iterator[Runner]:
         ray.shutdown()
 
 
+def _taken(send: Callable[[], str]) -> str:
+    """What `send` gives, asked again while a young or busy cluster says that none of its agents is up yet."""
+    deadline = time.monotonic() + AGENT_SECONDS
+    while True:
+        try:
+            return send()
+        except RuntimeError as error:
+            if "No available agent" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(2.0)
+
+
 def submit(address: str, entrypoint: Sequence[str], checkout: Path) -> str:
     """Send this checkout to a Ray cluster as a job and wait for its end, printing its log; returns the job's last status.
 
@@ -138,7 +154,7 @@ def submit(address: str, entrypoint: Sequence[str], checkout: Path) -> str:
             shutil.copytree(checkout / name, Path(folder) / name, ignore=shutil.ignore_patterns("__pycache__"))
         try:
             client = JobSubmissionClient(address)
-            job = client.submit_job(entrypoint=shlex.join(entrypoint), runtime_env={"working_dir": folder})
+            job = _taken(lambda: client.submit_job(entrypoint=shlex.join(entrypoint), runtime_env={"working_dir": folder}))
         except (RuntimeError, ConnectionError, ValueError, ray.exceptions.RayError) as error:
             raise TokenmillError(
                 f"{address} doesn't take the job: {error}\n"
