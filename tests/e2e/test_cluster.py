@@ -29,7 +29,17 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, dic
     """A one-node cluster that wants a token: its address, and an environment that has the token."""
     port, dashboard = free_port(), free_port()
     env = {**environment(), "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32), "TOKENMILL_CLUSTER_PYTHON": sys.executable}
-    head = [RAY, "start", "--head", "--block", f"--port={port}", f"--dashboard-port={dashboard}", "--num-cpus=2", "--disable-usage-stats"]
+    head = [
+        RAY,
+        "start",
+        "--head",
+        "--block",
+        f"--port={port}",
+        f"--dashboard-port={dashboard}",
+        f"--dashboard-agent-listen-port={free_port()}",
+        "--num-cpus=2",
+        "--disable-usage-stats",
+    ]
     log = tmp_path_factory.mktemp("ray") / "head.log"
     with open(log, "w") as file:
         process = subprocess.Popen(head, env=env, stdout=file, stderr=subprocess.STDOUT, start_new_session=True)
