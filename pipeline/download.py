@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import warnings
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -60,6 +61,7 @@ def fetch(recipe: Recipe, cache: Path, *, update: bool = False, tally: Tally | N
     tried, naming each.
     """
     inputs: list[LockedInput] = []
+    times: Counter[tuple[str, str]] = Counter()
     missing: list[str] = []
     store = _store(recipe, cache, update, tally)
     failed = _fetch_together(recipe, cache)
@@ -76,7 +78,7 @@ def fetch(recipe: Recipe, cache: Path, *, update: bool = False, tally: Tally | N
             except TokenmillError as error:
                 failures.append(f"{source.name}: {error}")
                 continue
-            inputs += [LockedInput(source.name, _named_apart(file, source.name, inputs), item.read) for file in files]
+            inputs += [LockedInput(source.name, _named_apart(file, source.name, times), item.read) for file in files]
     if failures:
         raise SourceError("inputs that can't be fetched:\n  " + "\n  ".join(failures))
     _check_names(inputs)
@@ -148,9 +150,10 @@ def _fetch_one(item: Input, cache: Path, missing: list[str]) -> list[InputFile]:
     return files
 
 
-def _named_apart(file: InputFile, source: str, before: Sequence[LockedInput]) -> InputFile:
+def _named_apart(file: InputFile, source: str, before: Counter[tuple[str, str]]) -> InputFile:
     """A file that a source reads in several ways has a name for each, so that no two documents have one id."""
-    times = sum(item.source == source and item.file.name.partition("#")[0] == file.name for item in before)
+    times = before[source, file.name]
+    before[source, file.name] += 1
     return replace(file, name=f"{file.name}#{times + 1}") if times else file
 
 

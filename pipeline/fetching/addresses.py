@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+import unicodedata
 from urllib.parse import urlsplit
 
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
@@ -17,6 +18,13 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from pipeline.errors import SourceError
 
 SCHEMES = ("http", "https")
+
+#: Stores of objects that are read by their own protocols ("memory" lives in this process). Never this machine's files: a list
+#: may be anybody's.
+STORES = ("s3", "gs", "memory")
+
+_GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
 class Forbidden(SourceError):
@@ -47,6 +55,7 @@ def _bare(url: str) -> str:
 
 def _public_literal(host: str) -> bool:
     """False for an address that is written out and not public, and for names of this machine; other names are not judged."""
+    host = unicodedata.normalize("NFKC", host).replace("\u3002", ".").rstrip(".")  # as resolvers and proxies read it
     if host == "localhost" or host.endswith((".localhost", ".local", ".internal")):
         return False
     try:
@@ -68,10 +77,12 @@ def is_public(address: str) -> bool:
     found = ipaddress.ip_address(address.partition("%")[0])
     if isinstance(found, ipaddress.IPv6Address):
         inner = found.ipv4_mapped or found.sixtofour
-        if found in ipaddress.ip_network("64:ff9b::/96"):
+        if found in _NAT64:
             inner = ipaddress.IPv4Address(int(found) & 0xFFFFFFFF)
         if inner is not None:
             return is_public(str(inner))
+        if found not in _GLOBAL_UNICAST:  # what IANA has given out; `is_global` also takes fec0:: and ::127.0.0.1
+            return False
     return found.is_global and not found.is_multicast
 
 

@@ -64,6 +64,10 @@ class Absent(SourceError):
     """The server says that there is no such file."""
 
 
+class GivenUp(SourceError):
+    """What may pass didn't, in all the attempts there are."""
+
+
 class Client:
     """Asks for addresses under one set of rules: see `download` in pipeline/fetching/settings.py."""
 
@@ -138,7 +142,7 @@ class Client:
             try:
                 with closing(self._send(url, "GET", {})) as response:
                     if response.status in _REDIRECTS and response.headers.get("Location"):
-                        url = urljoin(url, response.headers["Location"])
+                        url = _joined(url, response.headers["Location"])
                         continue
                     if response.status >= 500 or response.status == 429:
                         raise Unreachable(f"status {response.status}")
@@ -146,15 +150,6 @@ class Client:
             except (Again, urllib3.exceptions.HTTPError, OSError) as error:
                 raise Unreachable(str(error)) from error
         return ""
-
-    def size(self, url: str) -> int | None:
-        """What a server says of a file's size in bytes, asked without fetching it; None where it doesn't say."""
-        return self.trying(url, lambda: self._size(url))
-
-    def _size(self, url: str) -> int | None:
-        with self.open(url, "HEAD") as response:
-            length = response.headers.get("Content-Length", "")
-            return int(length) if length.isdigit() else None
 
     def trying(self, url: str, attempt: Callable[[], T], progress: Callable[[], int] = lambda: 0) -> T:
         """`attempt()` until it doesn't raise Again; SourceError after `attempts` in a row that made too little `progress`.
@@ -171,7 +166,7 @@ class Client:
                 wait = error.wait if error.wait is not None else self._pause(url, failed)
                 if failed >= self.patience.attempts or wait > self.patience.longest:
                     asked = f"; it asks to wait for {error.wait:,.0f} s" if error.wait is not None else ""
-                    raise SourceError(f"{error} ({failed} attempts{asked}); what came is kept, run again to go on") from error
+                    raise GivenUp(f"{error} ({failed} attempts{asked}); what came is kept, run again to go on") from error
                 self.sleep(wait)
 
     def _pause(self, url: str, failed: int) -> float:
@@ -180,10 +175,22 @@ class Client:
 
 
 def _redirected(url: str, target: str) -> str:
-    there = urljoin(url, target)
+    there = _joined(url, target)
     if urlsplit(url).scheme == "https" and urlsplit(there).scheme == "http":
         raise Forbidden(f"{url} redirects from https to {there}: what comes could be anybody's")
     return there
+
+
+def _joined(url: str, target: str) -> str:
+    try:
+        return urljoin(url, target)
+    except ValueError as error:
+        raise Forbidden(f"{url} redirects to {target!r}, which is no address ({error})") from error
+
+
+def whole_number(value: str) -> int | None:
+    """A number as HTTP writes it, in digits of ASCII; None for anything else."""
+    return int(value) if value.isascii() and value.isdigit() and len(value) < 20 else None
 
 
 def _accepted(url: str, response: BaseHTTPResponse) -> BaseHTTPResponse:
@@ -200,10 +207,11 @@ def _accepted(url: str, response: BaseHTTPResponse) -> BaseHTTPResponse:
 
 def _retry_after(value: str) -> float | None:
     """Seconds, given as such or as a date (RFC 9110, 10.2.3)."""
-    if value.strip().isdigit():
-        return float(value)
+    seconds = whole_number(value.strip())
+    if seconds is not None:
+        return float(seconds)
     try:
         when = parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return max((when.replace(tzinfo=when.tzinfo or UTC) - datetime.now(UTC)).total_seconds(), 0.0)

@@ -12,6 +12,7 @@ from typing import Any
 
 from pipeline.contracts import InputFile
 from pipeline.errors import SourceError
+from pipeline.fetching.locking import alone
 from pipeline.storage import Folder
 
 
@@ -24,6 +25,11 @@ def pin(recipe: str, files: Sequence[InputFile], date: Callable[[InputFile], str
     if not published or not recipe:
         return
     path = Path(recipe).with_suffix(".lock")
+    with alone(path.parent):  # runs of two profiles at once each add their own
+        _pin(path, published, date, update)
+
+
+def _pin(path: Path, published: Mapping[str, InputFile], date: Callable[[InputFile], str], update: bool) -> None:
     folder = Folder(str(path.parent))
     known: dict[str, Mapping[str, Any]] = folder.read_json(path.name)["files"] if path.is_file() else {}
     changed = [url for url, file in published.items() if url in known and known[url]["sha256"] != file.sha256]

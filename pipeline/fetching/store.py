@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
 import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,7 +22,7 @@ from urllib.parse import unquote, urlsplit
 from pipeline.contracts import InputFile, RemoteFile
 from pipeline.errors import SourceError
 from pipeline.fetching.addresses import SCHEMES
-from pipeline.fetching.client import Absent, Again, Client
+from pipeline.fetching.client import Absent, Again, Client, GivenUp
 from pipeline.fetching.locking import exclusive
 from pipeline.fetching.tally import Quiet, Tally
 from pipeline.fetching.transfer import Said, digest_of, forget, said_of, transfer
@@ -32,8 +33,14 @@ NOTES = "fetched.json"
 LISTING_BYTES = 1 << 30
 #: Room that is left on the disk beyond what is fetched.
 RESERVE_BYTES = 1 << 30
-#: Sizes that a list doesn't give are asked for, file by file, of so many files at most before the first is fetched.
-ASKED_FOR_SIZE = 2000
+#: Sizes that a list doesn't give are asked for, file by file: of so many files, which stand for the others.
+ASKED_FOR_SIZE = 100
+#: Files that are held and asked about in one run; the others' turn comes in the next: a crawl has 90,000.
+ASKED_FOR_CHANGE = 500
+#: Files of one host, one after the other, that are given up before the rest of its files are.
+GIVEN_UP = 8
+#: Complaints that an error repeats.
+MOST_COMPLAINTS = 20
 
 THREADS = 16
 
@@ -73,6 +80,10 @@ class Store:
         self.folder, self.client, self.rules = folder, client, rules
         self.tally: Tally = tally or Quiet()
         self._listed: set[str] = set()
+        self._lock = threading.Lock()
+        self._looks = ASKED_FOR_CHANGE
+        self._silent: set[str] = set()  # hosts that didn't answer a question aside: not asked another one in this run
+        self._given_up: dict[str, int] = {}
 
     def listing(self, url: str, checksum: str = "") -> bytes:
         """The content of a listing at `url`: fetched once, and once more in each run that updates."""
@@ -85,7 +96,7 @@ class Store:
     def fetch(self, files: Sequence[RemoteFile]) -> list[InputFile]:
         """The files in the store, in the order asked for, without optional ones that aren't there.
 
-        Raises SourceError naming each that can't be had; what came is kept.
+        Raises SourceError naming those that can't be had (the first of very many); what came is kept.
         """
         wanted = list({file.url: file for file in files}.values())
         with ThreadPoolExecutor(THREADS) as pool:
@@ -110,36 +121,43 @@ class Store:
 
     def _begin(self, missing: Sequence[RemoteFile], pool: ThreadPoolExecutor) -> None:
         """Say what will come, and raise SourceError where there is no room for it."""
-        if len(missing) <= ASKED_FOR_SIZE:
-            sizes = list(pool.map(lambda file: file.size if file.size is not None else self._size_of(file), missing))
-        else:
-            sizes = [file.size for file in missing]
-        total = sum(size for size in sizes if size is not None)
+        unsaid = [file.url for file in missing if file.size is None]
+        found = [size for size in pool.map(self._size_of, unsaid[:: 1 + len(unsaid) // ASKED_FOR_SIZE]) if size >= 0]
+        rest = sum(found) * len(unsaid) // len(found) if found else 0
+        total = sum(file.size for file in missing if file.size is not None) + rest
+        about = "" if len(found) == len(unsaid) else "about "
         here = sum(self._part_size(file.url) for file in missing)
         self.folder.mkdir(parents=True, exist_ok=True)
         free = shutil.disk_usage(self.folder).free - RESERVE_BYTES
         if total - here > free:
             raise SourceError(
-                f"{len(missing)} files need {(total - here) / 1e9:,.1f} GB, and {self.folder} has room for {max(free, 0) / 1e9:,.1f} GB:"
+                f"{len(missing)} files need {about}{(total - here) / 1e9:,.1f} GB,"
+                f" and {self.folder} has room for {max(free, 0) / 1e9:,.1f} GB:"
                 " ask for fewer files, or name another --cache"
             )
         if self.rules.max_bytes is not None and total > self.rules.max_bytes:
-            raise SourceError(f"{len(missing)} files have {total:,} bytes, above `download: {{max_bytes: {self.rules.max_bytes}}}`")
-        self.tally.begin(len(missing), total if None not in sizes else None)
+            raise SourceError(f"{len(missing)} files have {about}{total:,} bytes, above `download: {{max_bytes: {self.rules.max_bytes}}}`")
+        self.tally.begin(len(missing), total if found or not unsaid else None)
 
-    def _size_of(self, file: RemoteFile) -> int | None:
-        try:
-            return self.client.size(file.url) if file.url.partition("://")[0] in SCHEMES else None
-        except SourceError:
-            return None  # a server may refuse HEAD; what is wrong with the file shows when it is fetched
+    def _size_of(self, url: str) -> int:
+        said = self._said(url)
+        return said.size if said else -1
 
     def _fetch_or_say(self, file: RemoteFile) -> Fetched | str | None:
+        host = urlsplit(file.url).netloc
+        if self._given_up.get(host, 0) >= GIVEN_UP:
+            return f"{file.url}: not asked for, since {GIVEN_UP} files of {host} were given up; what came is kept, run again to go on"
         try:
             found = self._fetch(file, self.rules.max_file_bytes)
         except Absent as error:
             return None if file.optional else str(error)
+        except GivenUp as error:
+            with self._lock:
+                self._given_up[host] = self._given_up.get(host, 0) + 1
+            return str(error)
         except SourceError as error:
             return str(error)
+        self._given_up[host] = 0
         self.tally.file(file.name)
         return found
 
@@ -162,38 +180,49 @@ class Store:
     def _still_held(self, file: RemoteFile) -> Fetched | str | None:
         """What is held of a file, if it is still what its publisher offers; None when it is to be fetched; or what is wrong."""
         held = self._held(file.url)
-        if held is None or (self.rules.update and self._changed(held, file)):
+        if held is None:
             return None
+        if self.rules.update:
+            return None if self._listed_otherwise(held, file) or _another(held.said, self._said(file.url)) else held
         if time.time() - held.checked > self.rules.recheck:
-            if why := self._changed(held, file):
+            now = None
+            why = self._listed_otherwise(held, file)
+            if not why and self._may_look():
+                now = self._said(file.url)
+                why = _another(held.said, now)
+            if why:
                 return f"{file.url} has changed since it was fetched on {held.date} ({why}): run with --update to take what is there now"
-            self._note(replace(held, checked=time.time()))
+            if now is not None:
+                self._note(replace(held, checked=time.time()))
         return held
 
-    def _changed(self, held: Fetched, file: RemoteFile) -> str:
-        """How the publisher's version differs from the one held; "" when it doesn't, or when nobody answers."""
+    def _may_look(self) -> bool:
+        with self._lock:
+            self._looks -= 1
+            return self._looks >= 0
+
+    def _listed_otherwise(self, held: Fetched, file: RemoteFile) -> str:
+        """How the file that a list names differs from the one held; "" when it doesn't."""
         if file.size not in (None, held.size):
             return f"{held.size} bytes, now {file.size}"
-        if file.checksum and file.checksum != held.checksum:
-            kind, _, expected = file.checksum.partition(":")
-            return "" if digest_of(self._place(file.url) / held.file, kind) == expected.lower() else f"another {kind}"
-        now = self._said(file.url)
-        if held.said.etag and now.etag:  # alone: the mirrors of a file may differ in its date
-            return "" if held.said.etag == now.etag else f"ETag {held.said.etag}, now {now.etag}"
-        if -1 not in (held.said.size, now.size) and held.said.size != now.size:
-            return f"{held.said.size} bytes, now {now.size}"
-        dated = held.said.modified and now.modified and held.said.modified != now.modified
-        return f"of {held.said.modified}, now of {now.modified}" if dated else ""
+        kind, _, expected = file.checksum.partition(":")
+        if not file.checksum or file.checksum == held.checksum or digest_of(self._place(file.url) / held.file, kind) == expected.lower():
+            return ""
+        return f"another {kind}"
 
-    def _said(self, url: str) -> Said:
-        """What a server says of a file now; nothing when it doesn't answer, or not to that question."""
-        if url.partition("://")[0] not in SCHEMES:
-            return Said()
+    def _said(self, url: str) -> Said | None:
+        """What a server says of a file now; None when it doesn't answer, or not to that question."""
+        host = urlsplit(url).netloc
+        if url.partition("://")[0] not in SCHEMES or host in self._silent:
+            return None
         try:
             with self.client.open(url, "HEAD") as response:
                 return said_of(response)
-        except (Again, SourceError):
-            return Said()
+        except Again:
+            self._silent.add(host)
+        except SourceError:
+            pass  # a server may refuse HEAD; what is wrong with the file shows when it is fetched
+        return None
 
     def _place(self, url: str) -> Path:
         return self.folder / sha256(url.encode()).hexdigest()[:24]
@@ -224,12 +253,25 @@ class Store:
 
 
 def _all(files: Sequence[RemoteFile], found: Iterable[Fetched | str | None]) -> dict[str, Fetched]:
-    """What was found, by address; raises SourceError with every complaint."""
+    """What was found, by address; raises SourceError with the complaints."""
     pairs = list(zip(files, found, strict=True))
     complaints = [item for _, item in pairs if isinstance(item, str)]
     if complaints:
-        raise SourceError("\n  ".join(complaints))
+        more = len(complaints) - MOST_COMPLAINTS
+        raise SourceError("\n  ".join([*complaints[:MOST_COMPLAINTS], *([f"and {more:,} more files"] if more > 0 else [])]))
     return {file.url: item for file, item in pairs if isinstance(item, Fetched)}
+
+
+def _another(held: Said, now: Said | None) -> str:
+    """How what a server gives now differs from what is held; "" when it doesn't, or when nobody answers."""
+    if now is None:
+        return ""
+    if held.etag and now.etag:  # alone: the mirrors of a file may differ in its date
+        return "" if held.etag == now.etag else f"ETag {held.etag}, now {now.etag}"
+    if -1 not in (held.size, now.size) and held.size != now.size:
+        return f"{held.size} bytes, now {now.size}"
+    dated = held.modified and now.modified and held.modified != now.modified
+    return f"of {held.modified}, now of {now.modified}" if dated else ""
 
 
 def _stamp(path: Path) -> tuple[int, int]:
@@ -240,5 +282,5 @@ def _stamp(path: Path) -> tuple[int, int]:
 def _basename(url: str) -> str:
     """A name for the file on disk, from its address: readers tell formats by suffixes."""
     name = unquote(urlsplit(url).path.rstrip("/").rpartition("/")[2])
-    clean = "".join(letter if letter.isalnum() or letter in "._-+" else "_" for letter in name).lstrip(".")
+    clean = "".join(letter if (letter.isascii() and letter.isalnum()) or letter in "._-+" else "_" for letter in name).lstrip(".")
     return f"_{clean}" if clean in ("part", "part.json", "lock", NOTES) else clean[-120:] or "file"

@@ -9,7 +9,7 @@ class Tally(Protocol):
     """Told how a download goes; never asked."""
 
     def begin(self, files: int, total: int | None) -> None:
-        """`files` are to be fetched, `total` bytes in all (None: not known)."""
+        """`files` are to be fetched, `total` bytes in all (None: not known; lists without sizes: about so many)."""
 
     def bytes(self, number: int) -> None:
         """So many bytes came (fewer than none: they were thrown away)."""

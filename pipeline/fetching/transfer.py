@@ -23,8 +23,8 @@ from urllib3.response import BaseHTTPResponse
 
 from pipeline.contracts import RemoteFile
 from pipeline.errors import SourceError
-from pipeline.fetching.addresses import SCHEMES
-from pipeline.fetching.client import Again, Client, Patience
+from pipeline.fetching.addresses import SCHEMES, STORES, Forbidden
+from pipeline.fetching.client import Again, Client, Patience, whole_number
 
 PIECE = 1 << 18
 
@@ -58,7 +58,7 @@ def transfer(client: Client, file: RemoteFile, folder: Path, tick: Tick, most: i
     """
     part = folder / "part"
     folder.mkdir(parents=True, exist_ok=True)
-    fetch = _over_http if file.url.partition("://")[0] in SCHEMES else _from_store
+    fetch = _way_to(file.url)
     tick(_size(part))
     wrong = ""
     for _ in range(2):  # pieces of two versions that looked like one are mended by a second attempt
@@ -69,6 +69,13 @@ def transfer(client: Client, file: RemoteFile, folder: Path, tick: Tick, most: i
         tick(-_size(part))
         forget(folder)
     raise SourceError(f"{file.url}: {wrong}: it isn't what was published, or was changed meanwhile")
+
+
+def _way_to(url: str) -> Callable[[Client, str, Path, Tick, int], Said]:
+    scheme = url.partition("://")[0]
+    if scheme not in (*SCHEMES, *STORES):
+        raise Forbidden(f"{url} is none of {', '.join(f'{name}://' for name in (*SCHEMES, *STORES))}: nothing else is fetched")
+    return _over_http if scheme in SCHEMES else _from_store
 
 
 def _wrong(file: RemoteFile, said: Said, part: Path) -> str:
@@ -100,6 +107,10 @@ def _over_http(client: Client, url: str, folder: Path, tick: Tick, most: int) ->
             forget(folder)
             raise Again(f"{url} has fewer bytes than came of it before: it was changed")
         start, said = _answered(response, have)
+        if start and _another(before, said):
+            tick(-_size(part))
+            forget(folder)
+            raise Again(f"{url} was changed while it came, and the server gave the rest of what it is now")
         _check_size(url, said.size, most)
         with _writing(part, start, tick) as sink:
             _note(folder, url, said)
@@ -125,11 +136,16 @@ def _answered(response: BaseHTTPResponse, have: int) -> tuple[int, Said]:
     return 0, said_of(response)
 
 
+def _another(before: Said, now: Said) -> bool:
+    """Whether what is said of two parts differs: a server that doesn't know If-Range gives the rest of any version."""
+    told = ((before.etag, now.etag), (before.modified, now.modified))
+    return any(old and new and old != new for old, new in told) or (-1 not in (before.size, now.size) and before.size != now.size)
+
+
 def said_of(response: BaseHTTPResponse) -> Said:
     """What an answer says of the file that it holds as a whole."""
-    length = response.headers.get("Content-Length", "")
-    size = int(length) if length.isdigit() else -1
-    return Said(size, response.headers.get("ETag", ""), response.headers.get("Last-Modified", ""))
+    size = whole_number(response.headers.get("Content-Length", ""))
+    return Said(-1 if size is None else size, response.headers.get("ETag", ""), response.headers.get("Last-Modified", ""))
 
 
 def _from_store(client: Client, url: str, folder: Path, tick: Tick, most: int) -> Said:

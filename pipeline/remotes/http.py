@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from pipeline.contracts import Listing, RemoteFile
+from pipeline.fetching.addresses import SCHEMES, Forbidden
 from pipeline.registry import publisher
 from pipeline.remotes.listings import lines_of, nothing_if, within
 
@@ -32,7 +33,12 @@ def http(
     lines = [*urls, *(lines_of(listing(index), index) if index else ())]
     nothing_if(not lines, index or "the recipe", "http (urls or index)")
     root = base or index.rpartition("/")[0]
-    return [_file(line, root, licence) for line in dict.fromkeys(lines)]
+    listed = [_file(line, root, licence) for line in dict.fromkeys(lines[len(urls) :])]
+    ways = (*SCHEMES, index.partition("://")[0])
+    for file in listed:
+        if file.url.partition("://")[0] not in ways:  # somebody else's list doesn't spend your credentials
+            raise Forbidden(f"{index} names {file.url}: a list leads to http, https, or where it lies itself; name it in `urls`")
+    return [*(_file(line, root, licence) for line in dict.fromkeys(urls)), *listed]
 
 
 def _file(line: str, root: str, licence: str) -> RemoteFile:

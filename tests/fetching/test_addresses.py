@@ -51,6 +51,17 @@ def test_what_is_never_followed(url: str, why: str) -> None:
         check_url(url)
 
 
+@pytest.mark.parametrize("host", ["localhost.", "127.0.0.1.", "①②⑦.0.0.1", "127\u30020\u30020\u30021", "metadata.google.internal."])
+def test_other_spellings_of_private_names(host: str) -> None:
+    with pytest.raises(Forbidden, match="private address"):
+        check_url(f"http://{host}/")
+
+
+@pytest.mark.parametrize("address", ["::127.0.0.1", "fec0::1", "::ffff:0:127.0.0.1", "64:ff9b::7f00:1", "64:ff9b:1::7f00:1"])
+def test_ipv6_that_is_not_given_out(address: str) -> None:
+    assert not is_public(address)
+
+
 def test_a_password_is_not_repeated() -> None:
     with pytest.raises(Forbidden) as caught:
         check_url("http://user:secret@example.org/")

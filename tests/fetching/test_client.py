@@ -12,7 +12,7 @@ from http_kit import Served, Server
 
 from pipeline.errors import SourceError
 from pipeline.fetching.addresses import Forbidden
-from pipeline.fetching.client import Again, Client, Patience
+from pipeline.fetching.client import Again, Client, Patience, whole_number
 
 
 def body(client: Client, url: str) -> bytes:
@@ -140,3 +140,18 @@ def test_connections_to_a_host_are_counted(server: Server) -> None:
         thread.join()
     assert len(server.asked) == 6
     assert most <= 2
+
+
+@pytest.mark.parametrize("value", ["\u00b2", "9" * 5000, "Tue, 01 Jan 99999999999999999999 00:00:00 GMT", "-5", "soon"])
+def test_headers_that_are_no_numbers(server: Server, client: Client, value: str) -> None:
+    server.put("/busy", b"", status=503, headers={"Retry-After": value})
+    with pytest.raises(Again) as caught:
+        body(client, server.base + "/busy")
+    assert caught.value.wait is None
+    assert whole_number(value) is None
+
+
+def test_a_redirect_to_what_is_no_url(server: Server, client: Client) -> None:
+    url = server.put("/old", b"", status=302, headers={"Location": "http://[bad"})
+    with pytest.raises(Forbidden, match="no address"):
+        body(client, url)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -223,3 +225,57 @@ def test_the_lock_beside_the_recipe(pinned: Callable[..., None], tmp_path: Path)
 def test_files_without_an_address_need_no_lock(pinned: Callable[..., None], tmp_path: Path) -> None:
     pinned()
     assert not (tmp_path / "mine.lock").exists()
+
+
+def test_so_many_are_asked_about_in_one_run(server: Server, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.fetching.store.ASKED_FOR_CHANGE", 2)
+    asked = files(server, 5)
+    store.fetch(asked)
+    for path in store.folder.glob("*/fetched.json"):
+        path.write_text(json.dumps({**json.loads(path.read_text()), "checked": 0.0}))
+    seen: list[list[str]] = []
+    for _ in range(4):
+        server.asked.clear()
+        Store(store.folder, store.client, Rules(recheck=3600)).fetch(asked)
+        seen.append([path for _, path, _ in server.asked])
+    assert [len(paths) for paths in seen] == [2, 2, 1, 0]
+    assert sorted(itertools.chain(*seen)) == [f"/f{index}.txt" for index in range(5)]
+
+
+def test_sizes_of_some_stand_for_all(server: Server, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.fetching.store.ASKED_FOR_SIZE", 2)
+    rich = Store(store.folder, store.client, Rules(max_bytes=5000))
+    with pytest.raises(SourceError, match="9 files have about 5,400 bytes"):
+        rich.fetch(files(server, 9))
+    assert len(server.asked) <= 2
+
+
+def test_a_host_that_is_down_is_given_up(server: Server, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.fetching.store.THREADS", 1)
+    asked = [RemoteFile(f"d{number}", server.put(f"/d{number}", b"", status=503)) for number in range(40)]
+    with pytest.raises(SourceError, match=r"8 files of .* were given up[^~]*and 20 more files"):
+        store.fetch(asked)
+    assert sum(method == "GET" for method, _, _ in server.asked) == 8 * 3
+    assert sum(method == "HEAD" for method, _, _ in server.asked) == 1
+
+
+def test_a_publisher_that_was_away_is_asked_again(server: Server, store: Store) -> None:
+    asked = files(server, 1)
+    store.fetch(asked)
+    kept = dict(server.answers)
+    server.put("/f0.txt", b"", status=503)
+    store.fetch(asked)
+    server.answers = kept
+    server.asked.clear()
+    Store(store.folder, store.client, Rules(recheck=0.0)).fetch(asked)
+    assert len(server.asked) == 1
+
+
+def test_two_profiles_at_once_both_stand_in_the_lock(tmp_path: Path) -> None:
+    def add(number: int) -> None:
+        file = InputFile(f"f{number}", "", "a" * 64, 3, url=f"http://e.org/{number}")
+        pin(str(tmp_path / "mine.yaml"), [file], lambda _: "2026-01-02", update=False)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(add, range(40)))
+    assert len(json.loads((tmp_path / "mine.lock").read_text())["files"]) == 40

@@ -164,3 +164,19 @@ def test_a_store_of_objects(client: Client, tmp_path: Path) -> None:
     assert said.size == len(BODY)
     with pytest.raises(SourceError, match="no file there"):
         transfer(client, RemoteFile("a", "memory://bucket/none"), tmp_path / "b", lambda _: None, LIMIT)
+
+
+def test_a_server_that_gives_the_rest_of_another_version(server: Server, client: Client, tmp_path: Path) -> None:
+    """Without If-Range; only the ETag tells, no checksum."""
+    other = BODY[::-1]
+    rest = {"Content-Range": f"bytes 70000-{len(BODY) - 1}/{len(BODY)}"}
+    url = server.turn("/a", Served(BODY, cut=70_000, etag='"1"'), Served(other[70_000:], 206, rest, etag='"2"'), Served(other, etag='"2"'))
+    assert fetched(client, RemoteFile("a", url), tmp_path) == (other, len(other))
+
+
+@pytest.mark.parametrize("scheme", ["file", "local", "HTTP", "simplecache::file", "ftp", "github"])
+def test_other_ways_are_not_gone(client: Client, tmp_path: Path, scheme: str) -> None:
+    secret = tmp_path / "secret"
+    secret.write_bytes(b"secret")
+    with pytest.raises(SourceError, match="nothing else is fetched"):
+        transfer(client, RemoteFile("a", f"{scheme}://{secret}"), tmp_path / "there", lambda _: None, LIMIT)

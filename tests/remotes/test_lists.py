@@ -246,3 +246,10 @@ def test_lines_and_choices() -> None:
     assert some(items, None, str) == some(items, 100, str) == items
     chosen = [some(items, number, str) for number in range(1, 100)]
     assert all(set(fewer) < set(more) for fewer, more in itertools.pairwise(chosen))
+
+
+def test_a_list_opens_no_other_store_and_no_file(lists: Lists) -> None:
+    for line in (b"s3://private/x", b"file:///etc/passwd", b"gs://private/x"):
+        with pytest.raises(SourceError, match="a list leads to http"):
+            http(lists({"https://example.org/list": line}), index="https://example.org/list")
+    assert http(lists({"s3://mine/list": b"s3://mine/x"}), index="s3://mine/list")[0].url == "s3://mine/x"
