@@ -8,8 +8,8 @@ from fractions import Fraction
 
 _TOKEN = re.compile(r"\s*(?:(\d[\d,]*(?:\.\d+)?|\.\d+)(?:\s*(%))?|([-+*/x×÷()]))")
 
-#: No note of a calculator is longer, and none nests deeper.
-_MOST_TOKENS = 200
+#: No note of a calculator is longer, and none nests deeper. Numbers are computed exactly: long ones would take minutes.
+_MOST_TOKENS, _MOST_DIGITS = 200, 40
 
 
 class Unreadable(Exception):
@@ -57,6 +57,8 @@ def _tokens(expression: str) -> list[Fraction | str]:
 
 
 def _number(text: str, percent: bool) -> Fraction:
+    if len(text) > _MOST_DIGITS:
+        raise Unreadable(text[:_MOST_DIGITS])
     try:
         value = Fraction(Decimal(text.replace(",", "")))
     except InvalidOperation as error:

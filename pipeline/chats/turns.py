@@ -90,7 +90,7 @@ def _preference(row: Row, options: Options) -> list[Chat]:
     """Pairs of a better and a worse answer to one prompt: messages (TRL), {from, value} (LLaMA-Factory), or texts."""
     asked = ("chosen", "rejected") if options.preference == "both" else (options.preference,)
     before = _asked(row)
-    return [Chat([*before, *_answered(row[name], bool(before))], _tools(row.get("tools")), about={"preference": name}) for name in asked]
+    return [Chat(_with_answer(before, row[name]), _tools(row.get("tools")), about={"preference": name}) for name in asked]
 
 
 def _asked(row: Row) -> list[JsonMessage]:
@@ -102,17 +102,23 @@ def _asked(row: Row) -> list[JsonMessage]:
     return [*_system(row), *([said("user", prompt)] if isinstance(prompt, str) and prompt.strip() else [])]
 
 
-def _answered(value: Any, asked: bool) -> list[JsonMessage]:
-    """An answer as a text, as a message, or as messages, which may begin with the prompt again."""
+def _with_answer(before: list[JsonMessage], value: Any) -> list[JsonMessage]:
+    """A prompt and its answer: a text, a message, or messages, which may say the prompt again, or all of the conversation."""
     if isinstance(value, str):
-        if not asked:
+        if not before:
             raise Refused("no_question")
-        return [said("assistant", value)]
+        return [*before, said("assistant", value)]
     items = value if isinstance(value, list) else [value]
     if not items or not all(isinstance(item, Mapping) for item in items):
         raise Refused("not_text")
     found = [_from_value(item) if "from" in item else dict(item) for item in items]
-    return found[-1:] if asked else found
+    own = [message for message in found if message.get("role") != "system"]
+    if not before or not own or own[0].get("role") != "user":
+        return [*before, *found]
+    systems = [message for message in before if message["role"] == "system"]
+    if len(own) > len(before) - len(systems):  # all of the conversation, of which the prompt may be the beginning alone
+        return found if len(own) < len(found) else [*systems, *found]
+    return [*before, *own[-1:]]
 
 
 MESSAGES = ChatFormat("messages", lambda row: is_list_of_rows(row.get("messages"), "role"), _messages)

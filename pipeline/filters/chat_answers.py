@@ -28,6 +28,9 @@ REFUSALS = (
     "i can't provide",
 )  # fmt: skip
 
+#: The apostrophe of printed texts, which counts as the one of keyboards.
+_APOSTROPHE = "\u2019"
+
 #: Marks of chat templates (ChatML, Llama 2 and 3, Alpaca, Vicuna), which belong around messages and never into them.
 _MARKS = (
     r"<\|(?:im_start|im_end|endoftext|eot_id|start_header_id|end_header_id|begin_of_text|end_of_turn|user|assistant|system)\|>"
@@ -44,7 +47,7 @@ _UNFINISHED = (
 )
 
 
-@registry.filter("chat_answers", uses=("pyarrow",))
+@registry.filter("chat_answers", 2, uses=("pyarrow",))
 def chat_answers(
     docs: pa.RecordBatch,
     *,
@@ -73,10 +76,10 @@ def chat_answers(
     """
     said = pieces_of(docs)
     answers = said.only(said.roles == ASSISTANT)
-    lower = pc.utf8_lower(answers.text)
+    lower = pc.replace_substring(pc.utf8_lower(answers.text), _APOSTROPHE, "'")
     chars = np.asarray(pc.utf8_length(said.text), np.int64)
     measured = {
-        "empty": answers.per_document(_matches(answers.text, r"^\s*$") & ~answers.calls),
+        "empty": answers.per_document(_blank(answers.text) & ~answers.calls),
         "truncated": answers.per_document(
             _matches(answers.text, _UNFINISHED) & (np.asarray(pc.utf8_length(answers.text)) >= max(truncated_from, 1))
         ),
@@ -104,6 +107,10 @@ def chat_answers(
 _RULES = {"refusals": "refused", "leaks": "template", "open_fences": "code_fence", "copies": "copied"}
 
 
+def _blank(text: pa.Array) -> Mask:
+    return np.asarray(pc.equal(pc.binary_length(pc.utf8_trim_whitespace(text)), 0), np.bool_)
+
+
 def _matches(text: pa.Array, pattern: str) -> Mask:
     return np.asarray(pc.match_substring_regex(text, pattern), np.bool_)
 
@@ -111,7 +118,8 @@ def _matches(text: pa.Array, pattern: str) -> Mask:
 def _holds(lower: pa.Array, phrases: Sequence[str], at: str = "") -> Mask:
     if not phrases:
         return np.zeros(len(lower), np.bool_)
-    return _matches(lower, f"{at}(?:{'|'.join(re.escape(phrase.lower()) for phrase in phrases)})")
+    plain = [phrase.lower().replace(_APOSTROPHE, "'") for phrase in phrases]
+    return _matches(lower, f"{at}(?:{'|'.join(map(re.escape, plain))})")
 
 
 def _copies(said: Pieces) -> np.ndarray:

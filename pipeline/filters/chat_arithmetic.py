@@ -13,7 +13,7 @@ from pipeline.contracts import Verdicts
 from pipeline.filters.rules import Count, Rules
 
 
-@registry.filter("chat_arithmetic")
+@registry.filter("chat_arithmetic", 2)
 def chat_arithmetic(docs: pa.RecordBatch, *, max_wrong: Count | None = 0) -> Verdicts:
     """Drop documents with more than `max_wrong` notes whose two sides differ, computed exactly; rounded values hold.
 

@@ -18,6 +18,9 @@ from pipeline.registry import did_you_mean, reader
 from pipeline.sources.streams import opened
 from pipeline.sources.uncompressed import uncompressed
 
+#: Rows that are kept while some are sought that can be read.
+_MOST_LOOKED_AT = 1000
+
 
 class _Item(NamedTuple):
     """A row of a file: its locator, and the row, or why there is none."""
@@ -28,7 +31,7 @@ class _Item(NamedTuple):
     content: bytes = b""
 
 
-@reader("conversations")
+@reader("conversations", 2)
 def conversations(
     file: InputFile,
     *,
@@ -47,7 +50,7 @@ def conversations(
     a line, may have `max_bytes`. Raises SourceError naming the keys that are there when no format fits.
     """
     rows = _rows(file, max_bytes)
-    first = list(itertools.islice(rows, LOOKED_AT))
+    first = _first(rows)
     chosen = _chosen(file, format, first)
     if chosen is None:  # nothing but rows that can't be read
         yield from (_invalid(item, item.reason or "bad_json") for item in itertools.chain(first, rows))
@@ -55,6 +58,18 @@ def conversations(
     options = Options(paths, preference, annotations)
     for item in itertools.chain(first, rows):
         yield from _documents(item, chosen, options)
+
+
+def _first(rows: Iterator[_Item]) -> list[_Item]:
+    """Rows from the beginning until LOOKED_AT of them could be read."""
+    first: list[_Item] = []
+    readable = 0
+    for item in rows:
+        first.append(item)
+        readable += item.row is not None
+        if readable == LOOKED_AT or len(first) == _MOST_LOOKED_AT:
+            break
+    return first
 
 
 def _chosen(file: InputFile, name: str, first: list[_Item]) -> ChatFormat | None:
@@ -92,7 +107,8 @@ def _documents(item: _Item, chosen: ChatFormat, options: Options) -> Iterator[Ra
 def _document(locator: str, chat: Chat, name: str) -> RawDocument:
     content = {"messages": chat.messages, **({"tools": chat.tools} if chat.tools is not None else {})}
     about = {"chat_format": name, **{key: value for key, value in chat.about.items() if value is not None}}
-    return RawDocument(locator, json.dumps(content).encode(), "conversation", lang=chat.lang, meta=about)
+    # Dates and bytes, which Parquet has and JSON hasn't, stand beside messages: nothing that a conversation keeps.
+    return RawDocument(locator, json.dumps(content, default=str).encode(), "conversation", lang=chat.lang, meta=about)
 
 
 def _invalid(item: _Item, reason: str) -> RawDocument:

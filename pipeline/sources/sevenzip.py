@@ -21,6 +21,8 @@ MAGIC = b"7z\xbc\xaf\x27\x1c"
 #: A header lists names; the largest dumps have a few hundred.
 _MAX_HEADER = 64 << 20
 _PIECE = 1 << 20
+#: A header is packed once; one that leads to itself would be unpacked for ever.
+_MAX_ENCODED = 4
 
 _END, _HEADER, _STREAMS, _FILES, _PACKED, _FOLDERS, _SUBSTREAMS, _SIZES, _DIGESTS = 0, 1, 4, 5, 6, 7, 8, 9, 10
 _FOLDER, _UNPACKED, _NUMBERS, _EMPTY, _NAMES, _ENCODED = 11, 12, 13, 14, 17, 23
@@ -114,7 +116,9 @@ def _opened(raw: Seekable) -> tuple[list[_Folder], list[str]]:
     if len(header) < size or zlib.crc32(header) != crc:
         raise EOFError("the archive is cut short, or its header is damaged")
     try:
-        while header[:1] == bytes([_ENCODED]):
+        for _ in range(_MAX_ENCODED):
+            if header[:1] != bytes([_ENCODED]):
+                break
             folder = _streams(io.BytesIO(header[1:]))[0]
             if folder.unpacked > _MAX_HEADER:
                 raise Bad7z(f"its header has {folder.unpacked} bytes")
@@ -271,6 +275,8 @@ def _decoded(packed: Iterator[bytes], folder: _Folder) -> Iterator[bytes]:
         return
     decoder = new(folder)
     for data in packed:
+        if decoder.eof:  # a stream ended just where the piece did
+            decoder = new(folder)
         yield decoder.decompress(data, _PIECE)
         while (decoder.eof and decoder.unused_data) or not (decoder.needs_input or decoder.eof):
             rest = decoder.unused_data if decoder.eof else b""

@@ -173,3 +173,23 @@ def test_instances_of_a_task() -> None:
     found = by_name("self_instruct")
     assert found is not None
     assert [chat.messages[1]["content"] for chat in found.read(row, Options())] == ["3", "4"]
+
+
+MORE = [Q, A, {"role": "user", "content": "And?"}, {"role": "assistant", "content": "That."}]
+SYSTEM = {"role": "system", "content": "Be brief."}
+
+
+@pytest.mark.parametrize(
+    ("row", "messages"),
+    [
+        ({"prompt": "Why?", "chosen": MORE, "rejected": 0}, MORE),  # the prompt is the first question alone
+        ({"prompt": [SYSTEM, Q], "chosen": MORE, "rejected": 0}, [SYSTEM, *MORE]),
+        ({"prompt": [SYSTEM, Q], "chosen": [SYSTEM, Q, A], "rejected": 0}, [SYSTEM, Q, A]),
+        ({"prompt": [Q], "chosen": MORE[1:], "rejected": 0}, MORE),  # an answer of several turns
+        ({"prompt": MORE[:3], "chosen": MORE[2:], "rejected": 0}, MORE),  # the last question again
+        ({"prompt": MORE[:3], "chosen": MORE, "rejected": 0}, MORE),
+    ],
+)
+def test_no_turn_of_a_pair_is_lost_or_said_twice(row: dict[str, Any], messages: list[dict[str, Any]]) -> None:
+    (chat,) = by_name("preference").read(row, Options())  # type: ignore[union-attr]
+    assert chat.messages == messages

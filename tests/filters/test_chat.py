@@ -99,6 +99,8 @@ FAULTS: list[tuple[str, list[Message], str]] = [
     ("chat_roles", talk("u: Hi", "a: Hello.", "u: And?"), "no_last_answer"),
     ("chat_answers", talk("u: Hi", "a: "), "empty"),
     ("chat_answers", talk("u: Hi", "a: \n \t"), "empty"),
+    ("chat_answers", talk("u: Hi", "a: \u00a0\u3000"), "empty"),
+    ("chat_answers", talk("u: Hi", "a: I\u2019m sorry, but I can\u2019t help with that."), "refused"),
     ("chat_answers", talk("u: Hi", "a: Hello.", "u: And?", "a: "), "empty"),
     ("chat_answers", talk("u: Hi", "a: " + LONG + "It stands there because of"), "truncated"),
     ("chat_answers", talk("u: Hi", "a: " + LONG + "wheat, rye,"), "truncated"),
@@ -238,3 +240,9 @@ def test_what_is_replaced_is_replaced_in_its_message() -> None:
     edited = bind("filter", "pii", {})[0](docs).text.to_pylist()[0]
     assert "jane" not in edited
     assert [message.role for message in messages_of(edited, docs["turns"].to_pylist()[0])] == ["user", "assistant"] * 2
+
+
+def test_numbers_without_end_are_no_calculation() -> None:
+    assert holds("1" * 1_000_000 + "*2=3") is None
+    assert holds("*".join(["9" * 3000] * 90) + "=3") is None
+    assert holds("1*2=3") is False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from collections import Counter
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -165,3 +166,16 @@ def test_every_file_of_the_corpus_to_its_last_row(corpus: Path, tmp_path: Path) 
     assert len(stated) == 39
     assert kept.total() == 23_046
     assert dropped == {"extract:no_answer": 1358, "extract:no_question": 500}
+
+
+def test_dates_beside_messages(tmp_path: Path) -> None:
+    said = [{"role": "user", "content": "Hi", "at": datetime(2026, 1, 2, tzinfo=UTC)}, {"role": "assistant", "content": "Ho", "at": None}]
+    pq.write_table(pa.table({"messages": [said]}), tmp_path / "p")
+    (found,) = read(tmp_path / "a.parquet", (tmp_path / "p").read_bytes())
+    assert [message["content"] for message in json.loads(found.content)["messages"]] == ["Hi", "Ho"]
+
+
+def test_a_file_that_begins_with_rubbish(tmp_path: Path) -> None:
+    found = read(tmp_path / "a.jsonl", b"rubbish\n" * 50 + lines(ROWS))
+    assert reasons(found) == {"bad_json": 50}
+    assert len(found) == 50 + len(ROWS)

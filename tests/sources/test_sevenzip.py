@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import bz2
 import io
 import random
 import struct
@@ -113,3 +114,19 @@ def test_random_headers() -> None:
         except DAMAGE:
             continue
         raise AssertionError(header)
+
+
+def test_a_header_that_leads_to_itself() -> None:
+    """A packed header in a copied stream, which is that very header: unpacked once more each time it is read."""
+    size = 14
+    encoded = bytes([23, 6, 0, 1, 9, size, 0, 7, 11, 1, 0, 1, 1, 0, 12, size, 0, 0])
+    encoded = encoded.replace(bytes([9, size]), bytes([9, len(encoded)])).replace(bytes([12, size]), bytes([12, len(encoded)]))
+    start = struct.pack("<QQI", 0, len(encoded), zlib.crc32(encoded))
+    with pytest.raises(sevenzip.Bad7z):
+        read(sevenzip.MAGIC + b"\x00\x04" + struct.pack("<I", zlib.crc32(start)) + start + encoded)
+
+
+def test_bzip2_streams_that_end_where_a_piece_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = bz2.compress(b"one "), bz2.compress(b"two")
+    folder = sevenzip._Folder(b"\x04\x02\x02", b"")
+    assert b"".join(sevenzip._decoded(iter([first, second]), folder)) == b"one two"
