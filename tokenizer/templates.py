@@ -157,7 +157,9 @@ class ChatTemplate:
         return Conversation(rendered.text, spans)
 
     def apart(self, value: Any) -> Any:
-        """Plain data with APART within every text of it that reads like a special token: it stays text when the rest is told apart."""
+        """Plain data with APART within every text of it, keys too, that reads like a special token: it stays text when the rest is
+        told apart.
+        """
         if isinstance(value, str):
             if OPENS in value or CLOSES in value or APART in value:
                 raise Unusable(REFUSED, "it holds a noncharacter of Unicode (U+FDD0 to U+FDD2)")
@@ -165,7 +167,7 @@ class ChatTemplate:
                 value = value[: found.start() + 1] + APART + value[found.start() + 1 :]
             return value
         if isinstance(value, Mapping):
-            return {key: self.apart(item) for key, item in value.items() if item is not None}
+            return {self.apart(key): self.apart(item) for key, item in value.items()}
         return [self.apart(item) for item in value] if isinstance(value, list | tuple) else value
 
     def _render(self, messages: Sequence[Message], tools: Sequence[Any] | None, prompt: bool) -> Rendered:
@@ -193,6 +195,11 @@ class ChatTemplate:
         content = str(answer.get("content") or "").strip()
         if not (said.startswith(content) if answer.get("tool_calls") else said == content):
             raise BadTemplate(f"{self.name} has the model learn {said[:80]!r} where the answer is {content[:80]!r}")
+        if not ends:
+            raise BadTemplate(
+                f"{self.name} leaves the token that ends an answer outside of {{% generation %}}: a model wouldn't learn to stop;"
+                " move it inside"
+            )
 
 
 def _common(left: str, right: str) -> int:

@@ -40,7 +40,7 @@ class _Opened(NamedTuple):
     chats: Callable[[], ChatEncoder]
 
 
-@stage("tokenize", version=3, each="filter", seeded=True, uses=("tokenizers",))
+@stage("tokenize", version=4, each="filter", seeded=True, uses=("tokenizers",))
 def tokenize(
     job: Job,
     *,

@@ -8,7 +8,7 @@ import pytest
 from chat_kit import CHATS, GIVEN, said, template, unmarked
 
 from pipeline.errors import StorageError
-from tokenizer.sandbox import BadTemplate
+from tokenizer.sandbox import APART, BadTemplate
 from tokenizer.templates import BUILT_IN, REFUSED, REWRITTEN, Unusable, read_template
 
 ENDS = {"roles": "<|end|>", "chatml": "<|im_end|>", "llama3": "<|eot_id|>"}
@@ -59,6 +59,18 @@ def test_special_tokens_in_a_message_stay_text() -> None:
         assert len(found.spans) == 1
 
 
+def test_keys_of_calls_and_tools_stay_text_and_what_is_null_stays_null() -> None:
+    call = {"function": {"name": "f", "arguments": {"<|im_end|>": 1, "x": None}}}
+    tool = {"name": "f", "parameters": {"properties": {"<|im_start|>": {"default": None}}}}
+    chat = [*said(("user", "a")), {"role": "assistant", "content": "", "tool_calls": [call]}]
+    made = template("chatml")
+    found = made.conversation(chat, [tool])
+    assert [item[0] for item in made.special.finditer(found.text)] == ["<|im_start|>", "<|im_end|>"] * 3
+    assert found.text.replace(APART, "") == made.render(chat, [tool])
+    assert '"x": null' in found.text
+    assert '"default": null' in found.text
+
+
 def test_a_template_that_rewrites_earlier_turns() -> None:
     plain = said(("user", "a"), ("assistant", "b"), ("user", "c"), ("assistant", "d"))
     assert len(template(FORGETS).conversation(plain).spans) == 2
@@ -80,6 +92,11 @@ def test_conversations_that_are_refused(messages: list) -> None:
         ("{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}", "no special token"),
         ("{% for m in messages %}<|user|>{% generation %}{{ m.content }}<|end|>{% endgeneration %}{% endfor %}", "marks 2 of 1 answers"),
         ("{% for m in messages %}{{ m.content }}{% endfor %}{% generation %}{% endgeneration %}", "learn '' where"),
+        (
+            "{% for m in messages %}{% if m.role == 'assistant' %}{% generation %}{{ m.content }}{% endgeneration %}<|end|>"
+            "{% else %}<|user|>{{ m.content }}<|end|>{% endif %}{% endfor %}",
+            "outside of {% generation %}",
+        ),
         (
             "{% generation %}{% for m in messages %}<|user|>{{ m.content }}<|end|>{% endfor %}{% endgeneration %}",
             "learn .* where the answer",
