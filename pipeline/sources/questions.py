@@ -89,7 +89,7 @@ def _plain(pod: str) -> str:
     return re.sub(r"\n{3,}", "\n\n", text).strip()
 
 
-@reader("dialogues")
+@reader("dialogues", version=2)
 def dialogues(
     file: InputFile,
     *,
@@ -104,21 +104,24 @@ def dialogues(
     """A conversation for each list of what a user and an assistant say in turn, found under `key` of YAML or JSON files.
 
     What a user says last, and nobody answers, is left out. Lists of fewer than `turns` turns, or more than `most_turns`, are others'.
-    What is no list is a document of the format "invalid"; SourceError for a file that holds something else.
+    What is no list of texts is a document of the format "invalid"; SourceError for a file that holds something else.
     """
     for member in members(file, select, skip, max_member_bytes=max_member_bytes):
         for number, said in enumerate(_lists(file, member, key)):
-            if not isinstance(said, list):
+            if not isinstance(said, list) or not all(isinstance(line, str) for line in said):
                 yield RawDocument(f"{member.name if member.inside else ''}#{number}", b"", "invalid", meta={"reason": "no_dialogue"})
                 continue
-            spoken = [str(line) for line in said[: len(said) // 2 * 2]]
+            spoken = said[: len(said) // 2 * 2]
             if turns <= len(spoken) <= (most_turns or len(spoken)):
                 yield _chat(member, number, [(("user", "assistant")[place % 2], line.strip()) for place, line in enumerate(spoken)], lang)
 
 
 def _lists(file: InputFile, member: Member, key: str) -> list[Any]:
+    """Lines as they are written: YAML's usual loader would make True of Yes, 750 of 12:30, and None of ~. This one makes nothing
+    but texts, lists and mappings.
+    """
     try:
-        found = yaml.safe_load(member.data).get(key)
+        found = yaml.load(member.data, yaml.BaseLoader).get(key)
     except (yaml.YAMLError, AttributeError, UnicodeDecodeError) as error:
         raise SourceError(f"{file.name}/{member.name} can't be read as YAML with {key!r}: {error}") from error
     if not isinstance(found, list):

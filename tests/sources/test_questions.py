@@ -117,6 +117,14 @@ def test_dialogues_by_turns(tmp_path: Path) -> None:
     assert said([one for one in dialogues(file, most_turns=2) if one.format == "conversation"]) == said(chats)[:1]
 
 
+def test_lines_of_dialogues_stay_as_they_are_written(tmp_path: Path) -> None:
+    lines = [["Is it?", "Yes"], ["When?", "12:30"], ["Which?", "0x10"], ["And?", "~"]]
+    content = "conversations:\n" + "".join(f"- - {asked}\n  - {answer}\n" for asked, answer in lines) + "- - {a: b}\n  - c\n"
+    found = list(dialogues(file_of(tmp_path, {"a.yml": content.encode()})))
+    assert said([one for one in found if one.format == "conversation"]) == lines
+    assert [one.meta for one in found if one.format == "invalid"] == [{"reason": "no_dialogue"}]
+
+
 @pytest.mark.parametrize("content", [b"- a", b"conversations: no", b"a: [", b"\xff\xfe\xff"])
 def test_files_that_hold_no_dialogues(tmp_path: Path, content: bytes) -> None:
     with pytest.raises(SourceError, match=r"a\.tar/a\.yml"):
