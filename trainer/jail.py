@@ -2,7 +2,8 @@
 
 It needs nothing but the standard library and Linux, and no privileges where user namespaces are permitted. In force, each as far as
 the system allows: limits of CPU time, memory, file size and open files; namespaces in which there is no network, every mount is read-only
-and the working folder is a small one in memory; no new processes or threads (a seccomp filter). Where something is not permitted the
+and the working folder is a small one in memory; no new processes or
+threads, no signals to others, no sockets (a seccomp filter). Where something is not permitted the
 rest holds, and the line written to FD says which.
 """
 
@@ -20,8 +21,14 @@ NEW_MOUNTS, NEW_USER, NEW_NETWORK, NEW_IPC = 0x20000, 0x10000000, 0x40000000, 0x
 PRIVATE, RECURSIVE, NO_SUID, NO_DEVICES = 0x40000, 0x4000, 2, 4
 MOUNT_SETATTR, AT_FDCWD, AT_RECURSIVE, READ_ONLY = 442, -100, 0x8000, 1
 SET_NO_NEW_PRIVS, SET_SECCOMP, SECCOMP_MODE_FILTER = 38, 22, 2
-#: By machine: its name in audit records, and the numbers of clone, fork, vfork, clone3.
-CALLS = {"x86_64": (0xC000003E, (56, 57, 58, 435)), "aarch64": (0xC00000B7, (220, 435))}
+#: By machine: its name in audit records, the number of prlimit64, and those refused: clone, fork, vfork, clone3; kill, tkill, tgkill,
+#: rt_sigqueueinfo, rt_tgsigqueueinfo, pidfd_send_signal; ptrace, process_vm_readv and _writev; socket; unshare, setns, io_uring_setup.
+CALLS = {
+    "x86_64": (0xC000003E, 302, (56, 57, 58, 435, 62, 200, 234, 129, 297, 424, 101, 310, 311, 41, 272, 308, 425)),
+    "aarch64": (0xC00000B7, 261, (220, 435, 129, 130, 131, 138, 240, 424, 117, 270, 271, 198, 97, 268, 425)),
+}
+#: x86_64 has every call a second time from here on (the x32 ABI), in the same audit records.
+SECOND_ABI = 0x40000000
 ALLOW, REFUSE, KILL = 0x7FFF0000, 0x00050000 | 1, 0x80000000
 
 
@@ -54,13 +61,18 @@ def shut_in(libc: ctypes.CDLL, folder: bytes) -> bool:
 
 
 def alone(libc: ctypes.CDLL) -> bool:
-    """Refuse new processes and threads from here on, with EPERM; False on a machine whose calls are not known here."""
+    """Refuse, with EPERM, new processes and threads, any signal, other processes' memory and limits, sockets, and new namespaces.
+
+    Namespaces alone leave the processes of the same user within reach, and sockets that are files. False on a machine whose calls are
+    not known here.
+    """
     if platform.machine() not in CALLS:
         return False
-    machine, calls = CALLS[platform.machine()]
-    load, equal, answer = 0x20, 0x15, 0x06  # of classic BPF: a word of the call's record, a jump if it is so, the end
-    steps = [(load, 0, 0, 4), (equal, 1, 0, machine), (answer, 0, 0, KILL), (load, 0, 0, 0)]
-    steps += [(equal, len(calls) - place, 0, number) for place, number in enumerate(calls)]
+    machine, limits, calls = CALLS[platform.machine()]
+    load, equal, least, answer = 0x20, 0x15, 0x35, 0x06  # of classic BPF: a word of the call's record, jumps if it is so, the end
+    steps = [(load, 0, 0, 4), (equal, 1, 0, machine), (answer, 0, 0, KILL), (load, 0, 0, 0), (least, len(calls) + 4, 0, SECOND_ABI)]
+    steps += [(equal, len(calls) + 3 - place, 0, number) for place, number in enumerate(calls)]
+    steps += [(equal, 0, 2, limits), (load, 0, 0, 16), (equal, 0, 1, 0)]  # limits of process 0, which is itself, are its own
     steps += [(answer, 0, 0, ALLOW), (answer, 0, 0, REFUSE)]
     code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *step) for step in steps))
     program = struct.pack("HxxxxxxP", len(steps), ctypes.addressof(code))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import platform
+import subprocess
 import sys
 from pathlib import Path
 
@@ -45,7 +47,7 @@ def test_no_processes() -> None:
         assert run(f"try:\n{caught}\nexcept (OSError, RuntimeError): pass\nelse: raise SystemExit", SHORT) == "passed"
 
 
-def test_no_files_and_no_network(tmp_path: Path) -> None:
+def test_no_files(tmp_path: Path) -> None:
     if not protections()["namespaces"]:
         pytest.skip("namespaces are not permitted here")
     victim = tmp_path / "victim"
@@ -54,5 +56,38 @@ def test_no_files_and_no_network(tmp_path: Path) -> None:
         assert run(harm, SHORT) == "failed"
     assert victim.read_text("utf-8") == "alive"
     assert list(tmp_path.iterdir()) == [victim]
-    reach = "import socket\ntry: socket.create_connection(('127.0.0.1', 9), 1)\nexcept OSError as error: assert error.errno == 101, error"
-    assert run(reach, SHORT) == "passed"  # unreachable: there isn't even a loopback
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        "os.kill({0}, 0)", "os.kill({0}, signal.SIGKILL)", "os.kill(os.getppid(), 0)", "signal.pidfd_send_signal(os.pidfd_open({0}), 0)",
+        "resource.prlimit({0}, resource.RLIMIT_NOFILE, (9, 9))",
+        "socket.create_connection(('127.0.0.1', 9), 1)", "socket.socket(socket.AF_UNIX)",
+    ],
+)  # fmt: skip
+def test_other_processes_and_sockets_are_out_of_reach(harm: str) -> None:
+    if not protections()["no_processes"]:
+        pytest.skip("no seccomp filter is possible here")
+    victim = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    try:
+        program = (
+            f"import os, resource, signal, socket\ntry: {harm.format(victim.pid)}\nexcept PermissionError: pass\nelse: raise SystemExit"
+        )
+        assert run(program, SHORT) == "passed"
+        assert victim.poll() is None
+    finally:
+        victim.kill()
+        victim.wait()
+
+
+@pytest.mark.parametrize("call", ["0x40000000 + 39", "0x40000000 + 57"])  # getpid and fork, of the second ABI
+def test_calls_of_the_second_abi_are_refused(call: str) -> None:
+    if platform.machine() != "x86_64" or not protections()["no_processes"]:
+        pytest.skip("another machine, or no seccomp filter")
+    program = f"import ctypes\nlibc = ctypes.CDLL(None, use_errno=True)\nassert libc.syscall({call}) == -1 and ctypes.get_errno() == 1"
+    assert run(program, SHORT) == "passed"
+
+
+def test_a_program_may_ask_for_its_own_limits() -> None:
+    assert run("import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (9, 9))", SHORT) == "passed"
