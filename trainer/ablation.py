@@ -110,13 +110,20 @@ def _first(ablation: Ablation) -> tuple[str, int]:
 def _continue(path: Path, told: Mapping[str, Any]) -> None:
     """Note what is compared, or make sure that it is what was begun in this folder."""
     if path.exists():
-        begun = json.loads(path.read_text("utf-8"))
+        begun = _begun(path)
         changed = [name for name, value in told.items() if begun.get(name) != json.loads(json.dumps(value))]
         if changed:
             raise ConfigError(f"{path.parent} holds a comparison with another {', '.join(changed)}: choose another --out")
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(told, indent=2) + "\n", "utf-8")
+
+
+def _begun(path: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(path.read_text("utf-8")))
+    except (ValueError, TypeError) as error:
+        raise DataError(f"{path} can't be read ({error}): remove it, the runs beside it are kept and checked by their own files") from error
 
 
 def trained(config: RunConfig) -> dict[str, float]:

@@ -56,7 +56,8 @@ class Saver:
         if path.exists():
             return path
         if self._world.main:
-            aside.mkdir(parents=True)
+            with _writable(path):
+                aside.mkdir(parents=True)
         self._world.wait()
         run = {"format": FORMAT, "step": step, "identity": dict(identity)}
         with _writable(path):

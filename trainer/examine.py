@@ -29,6 +29,8 @@ def examine(
     """The results of each task, and under "perplexity" of each source of `shards`. Everything is checked before the first answer."""
     if not evals and not shards:
         raise ConfigError("give --evals, files of evaluations, or --shards, a packed dataset, or both")
+    if eval_tokens < 0:
+        raise ConfigError(f"--eval-tokens is {eval_tokens}: it must be at least 0, which is all")
     path = tokenizer_for(model, tokenizer)
     asked = Questions(shots, limit, samples, Sampling(temperature, seed=seed))
     found = chosen(tasks, [Path(part) for part in evals.split(",")], asked) if evals else {}

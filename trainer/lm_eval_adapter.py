@@ -9,14 +9,13 @@ or `--model tokenmill --model_args model=runs/first` where this module was impor
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from trainer.coder import Coder
 from trainer.errors import TrainerError
 from trainer.generate import Sampling
 from trainer.parallel import join
-from trainer.runs import load, tokenizer_of
+from trainer.runs import load, tokenizer_for
 from trainer.scorer import Scorer
 
 try:
@@ -37,7 +36,7 @@ class TokenmillLM(LM):
         """`model` is the folder of a run, or of a model in the Hugging Face format."""
         super().__init__()
         loaded = load(model).to(join(device, "ddp").device)
-        self.scorer = Scorer(loaded, Coder(Path(tokenizer) if tokenizer else tokenizer_of(model)), batch_tokens and int(batch_tokens))
+        self.scorer = Scorer(loaded, Coder(tokenizer_for(model, tokenizer)), batch_tokens and int(batch_tokens))
 
     def loglikelihood(self, requests: Sequence[Any], disable_tqdm: bool = False) -> list[tuple[float, bool]]:  # noqa: ARG002 - theirs
         """(log p, whether greedy decoding would write it) of each (context, continuation)."""

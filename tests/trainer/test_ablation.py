@@ -49,6 +49,9 @@ def test_the_table_by_hand(asked: Ablation) -> None:
     assert compare(asked, train) == table
     with pytest.raises(ConfigError, match="another steps"):
         compare(replace(asked, steps=5), train)
+    (Path(asked.out) / "ablation.json").write_text('{"cut', "utf-8")
+    with pytest.raises(DataError, match=r"ablation\.json can't be read"):
+        compare(asked, train)
 
 
 def test_the_interval_of_a_mean() -> None:

@@ -99,6 +99,12 @@ def test_a_disk_that_refuses_is_named_and_the_one_before_stays(tmp_path: Path, m
     assert [path.name for path in every(tmp_path)] == ["step-00000001"]
 
 
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("a file", "utf-8")
+    with pytest.raises(CheckpointError, match="step-00000001 can't be written"):
+        Saver(tmp_path / "out", 2, ALONE).save(1, *state(), {})
+
+
 def test_what_a_kill_left_is_removed(tmp_path: Path) -> None:
     (tmp_path / "writing-00000007" / "x").mkdir(parents=True)
     Saver(tmp_path, 2, ALONE)

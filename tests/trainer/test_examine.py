@@ -129,3 +129,8 @@ def test_special_tokens_spell_nothing(tmp_path: Path) -> None:
     assert (score.nats, score.targets, score.spelled, score.bytes) == (6.0, 3, 3.0, 3)
     assert score.bits_per_byte == pytest.approx(1 / math.log(2))
     assert score.loss == 2.0
+
+
+def test_a_number_of_tokens_below_none_is_refused(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["eval", str(run), "--shards", "anywhere", "--eval-tokens", "-500"]) == 1
+    assert "--eval-tokens is -500" in capsys.readouterr().err

@@ -187,3 +187,28 @@ def test_measures_by_hand() -> None:
     items = [Item(str(number)) for number in range(10)]
     assert [item.prompt for item in spread(items, 3)] == ["0", "3", "6"]
     assert len(spread(items, 0)) == len(spread(items, 99)) == 10
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "task"),
+    [
+        ("bird_care_test.csv", b"caf\xe9?,a,b,c,d,A\n", "mmlu"), ("TruthfulQA.csv", b"Type,Question\nx,caf\xe9\n", "truthfulqa"),
+        ("test.jsonl", b'{"question": "caf\xe9"}\n', "gsm8k"), ("HumanEval.jsonl.gz", gzip.compress(b"{}" * 999)[:20], "humaneval"),
+        ("HumanEval.jsonl.gz", b"{}", "humaneval"),
+    ],
+)  # fmt: skip
+def test_a_file_that_cannot_be_read_is_named(evals: Path, name: str, content: bytes, task: str) -> None:
+    (evals / name).write_bytes(content)
+    with pytest.raises(DataError, match=f"{name} can't be read"):
+        chosen(task, [evals], Questions())
+
+
+def test_a_folder_and_one_within_it_are_asked_once(evals: Path) -> None:
+    (evals / "more").mkdir()
+    (evals / "more" / "HumanEval.jsonl").write_bytes(gzip.decompress((evals / "HumanEval.jsonl.gz").read_bytes()))
+    assert len(HumanEval().read([evals, evals / "more"], 0)) == 2
+
+
+def test_a_problem_without_a_number_is_none(evals: Path) -> None:
+    (evals / "test.jsonl").write_text('{"question": "Why?", "answer": "So.\\n#### because"}\n', "utf-8")
+    assert Gsm8k().read([evals], 0) == []

@@ -34,13 +34,14 @@ class Gsm8k(Task):
 
     def score(self, item: Item, answers: Sequence[str]) -> dict[str, float]:
         (text,) = answers
-        exact = MARK in text and final(text) == item.right
+        exact = final(text) == item.right
         return {"exact": float(exact), "last_number": float(exact or (MARK not in text and last_number(text) == item.right))}
 
 
 def _problems(paths: Sequence[Path]) -> list[dict[str, Any]]:
-    """The rows of this format: other sets call their files test.jsonl too."""
-    return [row for path in paths for row in json_lines(path) if "question" in row and MARK in str(row.get("answer"))]
+    """The rows of this format, whose answers have a number: other sets call their files test.jsonl too."""
+    rows = (row for path in paths for row in json_lines(path))
+    return [row for row in rows if "question" in row and final(str(row.get("answer"))) is not None]
 
 
 def final(answer: str) -> Decimal | None:

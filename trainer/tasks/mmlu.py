@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from trainer.errors import ConfigError, DataError
-from trainer.tasks.task import Item, Likelihood, Task, best, files
+from trainer.tasks.task import Item, Likelihood, Task, best, files, readable
 
 LETTERS = "ABCD"
 
@@ -45,7 +45,7 @@ def _subject(path: Path) -> str:
 
 
 def _rows(path: Path) -> list[list[str]]:
-    with path.open(encoding="utf-8", newline="") as file:
+    with readable(path), path.open(encoding="utf-8", newline="") as file:
         rows = [row for row in csv.reader(file) if row]
     if rows and rows[0][0] == "question" and rows[0][-1] == "answer":
         rows = rows[1:]

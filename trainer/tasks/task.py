@@ -5,10 +5,13 @@ An item with `options` is answered by the log-likelihood of each of them after t
 
 from __future__ import annotations
 
+import csv
 import gzip
 import json
+import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -65,13 +68,22 @@ def files(paths: Sequence[Path], pattern: str) -> list[Path]:
         if not path.exists():
             raise ConfigError(f"--evals names {path}: there is no such file or folder")
         found += sorted(path.rglob(pattern)) if path.is_dir() else [path] if path.match(pattern) else []
-    return found
+    return list(dict.fromkeys(found))  # of a folder and one within it
+
+
+@contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """DataError where a file can't be read: not permitted, cut short, no UTF-8, or no CSV."""
+    try:
+        yield
+    except (OSError, EOFError, UnicodeDecodeError, csv.Error, zlib.error) as error:
+        raise DataError(f"{path} can't be read: {error}") from error
 
 
 def json_lines(path: Path) -> Iterator[dict[str, Any]]:
     """The rows of a .jsonl or .jsonl.gz file; DataError with the line that is none."""
     unpack = gzip.open if path.suffix == ".gz" else open
-    with unpack(path, "rt", encoding="utf-8") as lines:
+    with readable(path), unpack(path, "rt", encoding="utf-8") as lines:
         for number, line in enumerate(lines, 1):
             try:
                 row = json.loads(line)

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from trainer.errors import DataError
-from trainer.tasks.task import Item, Likelihood, Task, files
+from trainer.tasks.task import Item, Likelihood, Task, files, readable
 
 COLUMNS = ("Question", "Best Answer", "Correct Answers", "Incorrect Answers")
 
@@ -37,7 +37,7 @@ class TruthfulQa(Task):
 
 
 def _rows(path: Path) -> list[dict[str, str]]:
-    with path.open(encoding="utf-8", newline="") as file:
+    with readable(path), path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     for number, row in enumerate(rows, 1):
         if not all(row.get(name) for name in COLUMNS):
