@@ -2,7 +2,7 @@
 
 It needs nothing but the standard library and Linux, and no privileges where user namespaces are permitted. In force, each as far as
 the system allows: limits of CPU time, memory, file size and open files; namespaces in which there is no network, every mount is read-only
-and the working folder is a small one in memory; no new processes or
+and the working folder is a small one in memory (or else, by Landlock, the only one that can be written to); no new processes or
 threads, no signals to others, no sockets (a seccomp filter). Where something is not permitted the
 rest holds, and the line written to FD says which.
 """
@@ -29,6 +29,9 @@ CALLS = {
 }
 #: x86_64 has every call a second time from here on (the x32 ABI), in the same audit records.
 SECOND_ABI = 0x40000000
+#: Of Landlock, by its version: rights to write, remove and make (1), to move between folders (2), to cut (3).
+MAKE_RULES, ADD_RULE, RESTRICT_SELF, ASK_VERSION, BENEATH = 444, 445, 446, 1, 1
+WRITING = (0x1FF2, 0x3FF2, 0x7FF2)
 ALLOW, REFUSE, KILL = 0x7FFF0000, 0x00050000 | 1, 0x80000000
 
 
@@ -60,6 +63,23 @@ def shut_in(libc: ctypes.CDLL, folder: bytes) -> bool:
     )
 
 
+def only_below(libc: ctypes.CDLL, folder: str) -> bool:
+    """Write nowhere but below a folder, and reach into no other process's memory, by Landlock: for where there are no namespaces.
+
+    Files elsewhere can still be read, and their modes and times changed. False where the kernel has no Landlock.
+    """
+    version = libc.syscall(MAKE_RULES, None, 0, ASK_VERSION)
+    if version < 1:
+        return False
+    rights = struct.pack("Q", WRITING[min(version, len(WRITING)) - 1])
+    rules, place = libc.syscall(MAKE_RULES, rights, len(rights), 0), os.open(folder, os.O_PATH)
+    return not (
+        libc.syscall(ADD_RULE, rules, BENEATH, rights + struct.pack("i", place), 0)
+        or libc.prctl(SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+        or libc.syscall(RESTRICT_SELF, rules, 0)
+    )
+
+
 def alone(libc: ctypes.CDLL) -> bool:
     """Refuse, with EPERM, new processes and threads, any signal, other processes' memory and limits, sockets, and new namespaces.
 
@@ -88,6 +108,7 @@ def main() -> None:
     folder = os.getcwd()
     held = {"namespaces": libc is not None and shut_in(libc, os.fsencode(folder))}
     os.chdir(folder)  # into what was mounted there
+    held["files"] = held["namespaces"] or (libc is not None and only_below(libc, folder))
     limit(seconds, memory, file_bytes)
     held["no_processes"] = libc is not None and alone(libc)
     os.write(channel, json.dumps(held).encode() + b"\n")

@@ -39,7 +39,7 @@ def run(program: str, limits: Limits | None = None) -> str:
 
 @lru_cache(maxsize=1)
 def protections() -> dict[str, bool]:
-    """What keeps a program in on this system: a network and files of its own, no new processes."""
+    """What keeps a program in on this system: a network and files of its own, or files outside at least unharmed, no new processes."""
     return _run("", Limits())[1]
 
 

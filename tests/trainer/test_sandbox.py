@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from trainer import sandbox
 from trainer.sandbox import Limits, protections, run
 
 SHORT = Limits(seconds=1, clock=3)
@@ -56,6 +57,29 @@ def test_no_files(tmp_path: Path) -> None:
         assert run(harm, SHORT) == "failed"
     assert victim.read_text("utf-8") == "alive"
     assert list(tmp_path.iterdir()) == [victim]
+
+
+def test_files_are_unharmed_without_namespaces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    held = (Path(sandbox.__file__).with_name("jail.py")).read_text("utf-8").replace("if libc.unshare(", "if True or libc.unshare(")
+    (tmp_path / "jail.py").write_text(held, "utf-8")
+    monkeypatch.setattr(sandbox, "JAIL", tmp_path / "jail.py")
+    told = sandbox._run("open('x', 'w').write('a')", SHORT)
+    assert told[0] == "passed"
+    assert not told[1]["namespaces"]
+    if not told[1]["files"]:
+        pytest.skip("this kernel has no Landlock")
+    victim, new = tmp_path / "victim", tmp_path / "new"
+    victim.write_text("alive", "utf-8")
+    for harm in (
+        f"open({str(victim)!r}, 'w')",
+        f"os.remove({str(victim)!r})",
+        f"os.mkdir({str(new)!r})",
+        f"os.rename({str(victim)!r}, 'x')",
+    ):
+        assert run(f"import os\ntry: {harm}\nexcept OSError: pass\nelse: raise SystemExit", SHORT) == "passed"
+    assert run("import os; open(f'/proc/{os.getppid()}/mem', 'rb+')", SHORT) == "failed"
+    assert victim.read_text("utf-8") == "alive"
+    assert not new.exists()
 
 
 @pytest.mark.parametrize(
