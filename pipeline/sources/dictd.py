@@ -52,6 +52,8 @@ def _entries(index: str, name: str) -> dict[tuple[int, int], str]:
 
 
 def _number(digits: str) -> int:
+    if len(digits) > 10:  # 64 ** 10 bytes are more than any file has
+        raise ValueError("a number of too many digits")
     value = 0
     for digit in digits:
         value = value * 64 + _DIGITS[digit]

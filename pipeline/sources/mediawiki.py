@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from urllib.parse import quote
 from xml.etree.ElementTree import Element
@@ -9,6 +10,8 @@ from xml.etree.ElementTree import Element
 from pipeline.contracts import InputFile, RawDocument
 from pipeline.registry import reader
 from pipeline.sources.xml import elements
+
+_NAMESPACE, _UNKNOWN = re.compile(r"\s*-?[0-9]{1,9}\s*"), -(1 << 31)
 
 
 @reader("mediawiki")
@@ -27,7 +30,7 @@ def mediawiki(
             lang = lang or element.get("xml:lang")
         elif element.tag == "siteinfo":
             base = (element.findtext("base") or "").rpartition("/")[0]
-            names = {name.text or "": int(name.get("key", "0")) for name in element.iter("namespace")}
+            names = {name.text or "": _number(name.get("key", "0")) for name in element.iter("namespace")}
         elif _namespace(element, names) in namespaces:
             yield _page(element, base, lang)
 
@@ -35,7 +38,12 @@ def mediawiki(
 def _namespace(page: Element, names: dict[str, int]) -> int:
     """The page's namespace; dumps older than 2012 (schema 0.6) say it only in the title's prefix."""
     stated = page.findtext("ns")
-    return int(stated) if stated else names.get((page.findtext("title") or "").partition(":")[0], 0)
+    return _number(stated) if stated else names.get((page.findtext("title") or "").partition(":")[0], 0)
+
+
+def _number(stated: str) -> int:
+    """What is no number is a namespace that nobody asks for."""
+    return int(stated) if _NAMESPACE.fullmatch(stated) else _UNKNOWN
 
 
 def _page(page: Element, base: str, lang: str | None) -> RawDocument:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
+from datetime import date
 from itertools import pairwise
 from textwrap import dedent
 from typing import Any
@@ -20,13 +21,16 @@ from pipeline.errors import SourceError
 from pipeline.registry import reader
 from pipeline.sources.archives import Member, members
 
+#: (No code goes on for longer than 300 characters: those left open would be looked for again and again.)
 #: The codes of Perl's POD: B<bold>, L<text|page>, C<< $code->{of} >>, and names of characters.
-_POD_CODE = re.compile(r"[A-Z]<<+\s(.*?)\s>+>|[A-DF-Z]<([^<>]*)>", re.DOTALL)
+_POD_CODE = re.compile(r"[A-Z]<<+\s(.{0,300}?)\s>+>|[A-DF-Z]<([^<>]*)>", re.DOTALL)
 _POD_CHARACTERS = {"E<lt>": "<", "E<gt>": ">", "E<verbar>": "|", "E<sol>": "/"}
+#: Codes within codes are undone this deep: each level takes a pass.
+_POD_DEPTH = 10
 _POD_LINES = re.compile(r"^=(?:over|back|item|cut|pod|encoding|for|begin|end)\b[ \t]*", re.MULTILINE)
 
 
-@reader("questions")
+@reader("questions", version=2)
 def questions(
     file: InputFile,
     *,
@@ -82,7 +86,10 @@ def _pairs(text: str, asked: re.Pattern[str], stopped: re.Pattern[str] | None) -
 def _plain(pod: str) -> str:
     """POD as text: codes without their letters, commands without their names."""
     text = _POD_LINES.sub("", pod)
-    while (less := _POD_CODE.sub(lambda found: found[1] or (found[2] or "").partition("|")[0], text)) != text:
+    for _ in range(_POD_DEPTH):
+        less = _POD_CODE.sub(lambda found: found[1] or (found[2] or "").partition("|")[0], text)
+        if less == text:
+            break
         text = less
     for code, character in _POD_CHARACTERS.items():
         text = text.replace(code, character)
@@ -122,11 +129,16 @@ def _lists(file: InputFile, member: Member, key: str) -> list[Any]:
     """
     try:
         found = yaml.load(member.data, yaml.BaseLoader).get(key)
-    except (yaml.YAMLError, AttributeError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, AttributeError, TypeError, ValueError, RecursionError) as error:
         raise SourceError(f"{file.name}/{member.name} can't be read as YAML with {key!r}: {error}") from error
     if not isinstance(found, list):
         raise SourceError(f"{file.name}/{member.name}: {key!r} is no list")
     return found
+
+
+def _is_text(line: object) -> bool:
+    """Whether YAML may have made `line` of a text: lists within are none, and aliases can make them say billions of words."""
+    return abs(line) < 1 << 64 if isinstance(line, int | float) else line is None or isinstance(line, str | date)
 
 
 def _chat(member: Member, number: int, turns: Sequence[tuple[str, str]], lang: str | None) -> RawDocument:

@@ -19,6 +19,9 @@ from pipeline.sources.archives import members
 _SYMBOL, _PAIRLIST, _CHAR, _LOGICAL, _INTEGER, _STRINGS, _LIST, _NULL, _REFERENCE = 1, 2, 9, 10, 13, 16, 19, 254, 255
 _HAS_ATTRIBUTES, _HAS_TAG, _LATIN1 = 1 << 9, 1 << 10, 1 << 14
 
+#: What reading nonsense raises: it may point anywhere, and say that anything stands there.
+_DAMAGE = (struct.error, zlib.error, EOFError, OSError, LookupError, TypeError, ValueError, AttributeError, RecursionError)
+
 #: What tells zlib that a stream is gzip's.
 _GZIP = zlib.MAX_WBITS | 16
 
@@ -43,7 +46,7 @@ def rdata(
         stem = name.removesuffix(".rdx")
         try:
             vectors = list(_vectors(found[name], found[f"{stem}.rdb"], max_bytes))
-        except (struct.error, zlib.error, EOFError, OSError, KeyError, TypeError, RecursionError) as error:
+        except _DAMAGE as error:
             raise SourceError(f"{file.name} ({file.path}): {stem} is no R database that can be read: {error!r}") from error
         for variable, lines in vectors:
             if len(lines) >= min_lines:
@@ -62,7 +65,10 @@ def _vectors(index: bytes, data: bytes, max_bytes: int) -> Iterator[tuple[str, l
         total += len(content)
         item = _Item(content)
         if item.type == _STRINGS:
-            yield name, item.read(attributes=False)
+            lines = item.read(attributes=False)
+            if not all(isinstance(line, str) for line in (name, *lines)):
+                raise TypeError(f"{name!r} holds what is no string")
+            yield name, lines
 
 
 def _inflated(name: str, data: bytes, wbits: int, max_bytes: int, before: int) -> bytes:

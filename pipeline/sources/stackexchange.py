@@ -6,6 +6,7 @@ the posts' bodies; memory holds one question with its answers.
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import tempfile
 from collections.abc import Iterator
@@ -20,6 +21,10 @@ from pipeline.registry import reader
 from pipeline.sources.xml import elements
 
 _QUESTION, _ANSWER = "1", "2"
+
+
+#: What SQLite holds too: 64 bits.
+_NUMBER = re.compile(r"-?[0-9]{1,18}")
 
 
 class _Post(NamedTuple):
@@ -67,7 +72,7 @@ def _posts(file: InputFile, min_score: int | None) -> Iterator[_Post]:
 
 
 def _number(value: str | None) -> int:
-    return int(value) if value and value.lstrip("-").isdigit() else 0
+    return int(value) if value and _NUMBER.fullmatch(value) else 0
 
 
 def _documents(thread: list[_Post], site: str, max_answers: int | None) -> Iterator[RawDocument]:

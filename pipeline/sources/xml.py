@@ -42,7 +42,7 @@ def elements(
             more = bool(piece)
             try:
                 parser.Parse(piece, not more)
-            except expat.ExpatError as error:
+            except (expat.ExpatError, ValueError, LookupError) as error:  # the last two for encodings that Python lacks
                 raise SourceError(f"{file.name} ({file.path}) is not well-formed XML: {error}; fetch it again or leave it out") from error
             except _Refused as refused:
                 where = f"line {parser.CurrentLineNumber}, byte {parser.CurrentByteIndex} uncompressed"
