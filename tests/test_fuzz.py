@@ -95,8 +95,8 @@ def test_xml_in_an_encoding_that_is_not_read(tmp_path: Path, charset: str) -> No
         found(mediawiki, tmp_path / "dump.xml", f"<?xml version='1.0' encoding='{charset}'?><mediawiki>+ADw-</mediawiki>".encode())
 
 
-@pytest.mark.parametrize("line", ["*a", "0x" + "f" * 5000, "{a: b}"], ids=["alias", "number", "mapping"])
-def test_aliases_and_numbers_that_grow(tmp_path: Path, line: str) -> None:
+@pytest.mark.parametrize("line", ["*a", "{a: b}"], ids=["alias", "mapping"])
+def test_aliases_that_grow(tmp_path: Path, line: str) -> None:
     """Twenty levels of ten aliases are a few hundred bytes of YAML, and would be 10 ** 20 words."""
     levels = "".join(f"l{level}: &{chr(97 + level)} [{', '.join([f'*{chr(98 + level)}'] * 10)}]\n" for level in range(19, -1, -1))
     yaml = f"z: &u [x]\n{levels}conversations:\n- [Why, {line}]\n- [Why, So]\n".encode()

@@ -14,6 +14,7 @@ import io
 import posixpath
 import re
 import stat
+import struct
 import tarfile
 import zipfile
 import zlib
@@ -164,11 +165,18 @@ def _tar_data(tar: tarfile.TarFile, info: tarfile.TarInfo, meter: Meter) -> byte
 
 def _zip(raw: IO[bytes], meter: Meter) -> Iterator[_Entry]:
     raw.seek(0)
-    with zipfile.ZipFile(raw) as archive:
+    with _directory(raw) as archive:
         meter.take(raw.seek(0, 2))
         for info in archive.infolist():
-            if not info.is_dir() and not stat.S_ISLNK(info.external_attr >> 16):
+            if not info.filename.endswith("/") and not stat.S_ISLNK(info.external_attr >> 16):
                 yield _Entry(info.filename, info.file_size, lambda info=info: _zip_data(archive, info, meter))  # type: ignore[misc]
+
+
+def _directory(raw: IO[bytes]) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(raw)
+    except (ValueError, LookupError, NotImplementedError, struct.error) as error:  # damage that zipfile doesn't look for
+        raise zipfile.BadZipFile(f"damaged list of members: {error}") from error
 
 
 def _zip_data(archive: zipfile.ZipFile, info: zipfile.ZipInfo, meter: Meter) -> bytes:
@@ -177,7 +185,7 @@ def _zip_data(archive: zipfile.ZipFile, info: zipfile.ZipInfo, meter: Meter) -> 
         return archive.read(info)
     except (RuntimeError, NotImplementedError) as error:  # encrypted, or compressed in a way Python doesn't know
         meter.refuse(str(error))
-    except zlib.error as error:
+    except (zlib.error, ValueError, LookupError, struct.error) as error:
         raise zipfile.BadZipFile(f"{info.filename}: {error}") from error
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
-from datetime import date
 from itertools import pairwise
 from textwrap import dedent
 from typing import Any
@@ -134,11 +133,6 @@ def _lists(file: InputFile, member: Member, key: str) -> list[Any]:
     if not isinstance(found, list):
         raise SourceError(f"{file.name}/{member.name}: {key!r} is no list")
     return found
-
-
-def _is_text(line: object) -> bool:
-    """Whether YAML may have made `line` of a text: lists within are none, and aliases can make them say billions of words."""
-    return abs(line) < 1 << 64 if isinstance(line, int | float) else line is None or isinstance(line, str | date)
 
 
 def _chat(member: Member, number: int, turns: Sequence[tuple[str, str]], lang: str | None) -> RawDocument:

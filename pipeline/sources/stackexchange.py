@@ -21,6 +21,8 @@ from pipeline.registry import reader
 from pipeline.sources.xml import elements
 
 _QUESTION, _ANSWER = "1", "2"
+#: What the database holds as a number: 64 bits.
+_NUMBER = re.compile(r"-?[0-9]{1,18}")
 
 
 #: What SQLite holds too: 64 bits.

@@ -21,9 +21,12 @@ _PAPER = re.compile(r"(?:^|/)(?P<id>\d{4}\.\d{4,5}|(?P<archive>[a-z-]+)(?:\.[A-Z
 _INPUT = re.compile(rb"\\(?:input|include|subfile)\s*(?:\{([^{}\n]{1,200})\}|([^\s{}\\%]{1,200}))")
 _COMMENT_BEFORE = re.compile(rb"(?<!\\)%")
 _BEGIN = rb"\begin{document}"
+_MAIN = re.compile(re.escape(_BEGIN))
+#: Files that input files that input files: TeX itself opens fifteen at a time.
+_MAX_INPUTS = 50
 
 
-@reader("tex")
+@reader("tex", version=2)
 def tex(file: InputFile, *, unit: Literal["project", "file"] = "project", max_bytes: int = 64 << 20) -> Iterator[RawDocument]:
     """Papers of a LaTeX archive: a source tree, an arXiv bulk archive (a .gz for each paper), or one .tex file.
 
@@ -99,52 +102,54 @@ def _documents(tree: Mapping[str, bytes], unit: str) -> Iterator[tuple[str, byte
 
 def _mains(tree: Mapping[str, bytes]) -> list[str]:
     """The files that are documents; in a tree of mere parts, those that nothing inputs."""
-    mains = [name for name, content in tree.items() if any(_live(content, at) for at in _places(content))]
+    mains = [name for name, content in tree.items() if any(_live(_MAIN, content))]
     if mains:
         return mains
     inputs = {target for name, content in tree.items() for _, target in _inputs(name, content, tree)}
     return [name for name in tree if name not in inputs]
 
 
-def _places(content: bytes) -> Iterator[int]:
-    at = content.find(_BEGIN)
-    while at >= 0:
-        yield at
-        at = content.find(_BEGIN, at + 1)
-
-
 def _resolved(main: str, tree: Mapping[str, bytes], used: set[str]) -> bytes:
-    """A file with its inputs in place, each once. What the text inputs is added to `used`, and not put in if it is there;
-    what the preamble inputs (macros) belongs to every main."""
+    """A file with its inputs in place, each once, as deep as `_MAX_INPUTS`.
+
+    What the text inputs is added to `used`, and not put in if it is there; what the preamble inputs (macros) belongs to every main.
+    """
     seen = {main}
 
-    def expand(name: str, in_text: bool) -> bytes:
+    def expand(name: str, in_text: bool, depth: int) -> bytes:
         content, out, done = tree[name], [], 0
         begin = content.find(_BEGIN)
         for match, target in _inputs(main, content, tree):
             out.append(content[done : match.start()])
             done = match.end()
             text_now = in_text or 0 <= begin < match.start()
-            if target in seen or (text_now and target in used):
+            if target in seen or (text_now and target in used) or depth > _MAX_INPUTS:
                 continue
             seen.add(target)
             if text_now:
                 used.add(target)
-            out.append(expand(target, text_now))
+            out.append(expand(target, text_now, depth + 1))
         return b"".join([*out, content[done:]])
 
-    return expand(main, False)
+    return expand(main, False, 1)
 
 
 def _inputs(main: str, content: bytes, tree: Mapping[str, bytes]) -> Iterator[tuple[re.Match[bytes], str]]:
     """The live input commands of a file whose target is in the tree; LaTeX looks from the main file's folder."""
-    for match in _INPUT.finditer(content):
+    for match in _live(_INPUT, content):
         path = posixpath.join(posixpath.dirname(main), (match[1] or match[2]).decode("latin-1").strip())
         target = next((name for name in (posixpath.normpath(path), posixpath.normpath(path) + ".tex") if name in tree), None)
-        if target and _live(content, match.start()):
+        if target:
             yield match, target
 
 
-def _live(content: bytes, at: int) -> bool:
-    """Whether no comment sign stands before a place in its line."""
-    return not _COMMENT_BEFORE.search(content, content.rfind(b"\n", 0, at) + 1, at)
+def _live(pattern: re.Pattern[bytes], content: bytes) -> Iterator[re.Match[bytes]]:
+    """The matches before which no comment sign stands in their line; each byte is looked at once, however long the lines."""
+    done, commented = 0, False
+    for match in pattern.finditer(content):
+        line = content.rfind(b"\n", done, match.start()) + 1
+        done, commented = max(done, line), commented and not line
+        commented = commented or bool(_COMMENT_BEFORE.search(content, done, match.start()))
+        done = match.start()
+        if not commented:
+            yield match
