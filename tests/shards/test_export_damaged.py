@@ -12,7 +12,6 @@ from pipeline import registry
 from pipeline.errors import ShardError
 from pipeline.storage import Folder
 
-
 #: Those that tell of a run, by its reports and documents: they read no rows of shards.
 OF_RUNS = {"card", "messages"}
 
