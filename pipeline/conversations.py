@@ -7,9 +7,12 @@ stands in the message afterwards. `turns` says who says each piece.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, get_args
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -34,6 +37,12 @@ class Message(NamedTuple):
     tool_calls: str | None = None
     name: str | None = None
     call: str | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """The message as OpenAI writes it; what it doesn't have is left out."""
+        calls = json.loads(self.tool_calls) if self.tool_calls else None
+        more = {"name": self.name, "tool_call_id": self.call, "tool_calls": calls}
+        return {"role": self.role, "content": self.content, **{key: value for key, value in more.items() if value}}
 
 
 def joined(messages: Iterable[Message]) -> tuple[str, list[dict[str, str | None]]]:
@@ -68,3 +77,23 @@ def intact(text: pa.Array, turns: pa.Array) -> pa.BooleanArray:
     pieces = pc.add(pc.count_substring(text, SEPARATOR), 1)
     none = pc.and_(pc.equal(lengths, 0), pc.equal(pc.binary_length(text), 0))
     return pc.or_(pc.equal(pieces, lengths), none).fill_null(True)
+
+
+class Split(NamedTuple):
+    """The pieces of a batch of conversations as flat columns: the row of each, what `turns` says of it, and its text."""
+
+    rows: npt.NDArray[np.int64]
+    turns: pa.StructArray
+    text: pa.LargeStringArray
+
+
+def split(text: pa.Array, turns: pa.Array) -> Split:
+    """All pieces of columns of texts and turns; documents that are no conversation have none.
+
+    StorageError where a text has other pieces than turns.
+    """
+    if not pc.all(intact(text, turns), min_count=0).as_py():
+        raise StorageError("a conversation's text has other pieces than turns: the step before edited across its messages")
+    lengths = np.asarray(pc.fill_null(pc.list_value_length(turns), 0), np.int64)
+    pieces = pc.list_flatten(pc.split_pattern(text.filter(pa.array(lengths > 0)), SEPARATOR)).cast(pa.large_string())
+    return Split(np.repeat(np.arange(len(text)), lengths), pc.list_flatten(turns), pieces)

@@ -8,8 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.conversations import SEPARATOR, intact
-from pipeline.errors import StorageError
+from pipeline.conversations import SEPARATOR, split
 
 #: The whole text; of a conversation all but the assistant's messages; or the first message of its user.
 Of = Literal["text", "prompts", "first_prompt"]
@@ -28,13 +27,8 @@ def compared(docs: pa.RecordBatch, of: Of) -> pa.LargeStringArray:
     text = docs.column("text")
     if of == "text":
         return text
-    turns = docs.column("turns")
-    if not pc.all(intact(text, turns), min_count=0).as_py():
-        raise StorageError("signatures: a conversation's text has other pieces than turns; a filter edited across its messages")
-    lengths = np.asarray(pc.fill_null(pc.list_value_length(turns), 0), np.int64)
-    owners = np.repeat(np.arange(docs.num_rows), lengths)
-    chosen = _asked(pc.struct_field(pc.list_flatten(turns), "role"), owners, first=of == "first_prompt")
-    pieces = pc.list_flatten(pc.split_pattern(text.filter(pa.array(lengths > 0)), SEPARATOR)).cast(pa.large_string())
+    owners, said, pieces = split(text, docs.column("turns"))
+    chosen = _asked(pc.struct_field(said, "role"), owners, first=of == "first_prompt")
     offsets = np.cumsum(np.append(0, np.bincount(owners[chosen], minlength=docs.num_rows)))
     lists = pa.LargeListArray.from_arrays(pa.array(offsets, pa.int64()), pieces.take(pa.array(chosen)))
     asked = pc.binary_join(lists, pa.scalar(SEPARATOR, pa.large_string()))

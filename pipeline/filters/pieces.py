@@ -9,8 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.conversations import CONTENT, ROLES, SEPARATOR, intact
-from pipeline.errors import StorageError
+from pipeline.conversations import CONTENT, ROLES, split
 
 SYSTEM, USER, ASSISTANT, TOOL = range(len(ROLES))
 
@@ -55,14 +54,8 @@ class Pieces(NamedTuple):
 
 def pieces_of(docs: pa.RecordBatch) -> Pieces:
     """The messages of a DOC batch; StorageError where a text has other pieces than turns."""
-    turns, text = docs.column("turns"), docs.column("text")
-    if not pc.all(intact(text, turns), min_count=0).as_py():
-        raise StorageError("a conversation's text has other pieces than turns: the step before edited across its messages")
-    lengths = np.asarray(pc.fill_null(pc.list_value_length(turns), 0), np.int64)
-    rows = np.repeat(np.arange(docs.num_rows), lengths)
-    said = pc.list_flatten(turns)
-    split = pc.list_flatten(pc.split_pattern(text.filter(pa.array(lengths > 0)), SEPARATOR)).cast(pa.large_string())
+    rows, said, text = split(docs.column("text"), docs.column("turns"))
     content = np.asarray(pc.equal(pc.struct_field(said, "part"), CONTENT), np.bool_)
     roles = np.asarray(pc.index_in(pc.struct_field(said, "role"), pa.array(ROLES, pa.string())), np.int64)
     calls = np.append(~content, False)[1:]  # the piece behind a message is its calls
-    return Pieces(docs.num_rows, rows[content], roles[content], split.filter(pa.array(content)), calls[content])
+    return Pieces(docs.num_rows, rows[content], roles[content], text.filter(pa.array(content)), calls[content])

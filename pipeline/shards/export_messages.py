@@ -53,15 +53,9 @@ def _rows(batch: pa.RecordBatch) -> Iterator[dict[str, Any]]:
     """The conversations of a batch; texts that are none are passed over."""
     for row in batch.to_pylist():
         if row["turns"] is not None:
-            messages = [_message(message) for message in messages_of(row["text"], row["turns"])]
+            messages = [message.as_json() for message in messages_of(row["text"], row["turns"])]
             tools = json.loads(row["tools"]) if row["tools"] else None
             yield {"messages": messages, "tools": tools, **{name: row[name] for name in ("id", "source", "licence", "url")}}
-
-
-def _message(message: Any) -> dict[str, Any]:
-    calls = {"tool_calls": json.loads(message.tool_calls)} if message.tool_calls else {}
-    named = {key: value for key, value in (("name", message.name), ("tool_call_id", message.call)) if value}
-    return {"role": message.role, "content": message.content, **calls, **named}
 
 
 def _lean(row: Mapping[str, Any]) -> dict[str, Any]:

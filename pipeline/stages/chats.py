@@ -79,14 +79,12 @@ def _chat(id_: str, text: str, turns: Any, tools: str | None) -> Chat | Unusable
 
 def _as_given(message: Message) -> dict[str, Any]:
     """A message as a template expects it: arguments of calls as an object, which OpenAI's API has as JSON in a text."""
-    given: dict[str, Any] = {"role": message.role, "content": message.content}
-    named = {"name": message.name, "tool_call_id": message.call}
-    calls = json.loads(message.tool_calls) if message.tool_calls else None
-    for call in calls or ():
+    given = message.as_json()
+    for call in given.get("tool_calls", ()):
         function = call.get("function", call)
         if isinstance(function.get("arguments"), str):
             function["arguments"] = json.loads(function["arguments"])
-    return {**given, **{key: value for key, value in {**named, "tool_calls": calls}.items() if value}}
+    return given
 
 
 def _made(encoder: ChatEncoder, chats: Sequence[Chat | Unusable], overlong: Overlong | None, max_tokens: int | None) -> _Made:
