@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pipeline.contracts import Listing, RemoteFile
 from pipeline.errors import SourceError
 from pipeline.registry import publisher
-from pipeline.remotes.listings import lines_of, nothing_if, within
+from pipeline.remotes.listings import given_and_listed, within
 
 _REPOSITORY = re.compile(r"([A-Za-z0-9][\w.-]*/[A-Za-z0-9_.][\w.-]*)(?:@([\w][\w./-]*))?")
 
@@ -28,9 +28,8 @@ def git_archives(
     `index` is the address of more of them, one a line. `path` is how the host spells an archive's address (GitHub's by
     default; GitLab: "{repository}/-/archive/{revision}/archive.tar.gz"). A repository that is gone is noted and passed over.
     """
-    asked = [*repositories, *(lines_of(listing(index), index) if index else ())]
-    nothing_if(not asked, index or "the recipe", "git_archives (repositories or index)")
-    return [_archive(item, host, path, licence) for item in dict.fromkeys(asked)]
+    given, listed = given_and_listed(listing, repositories, index, "git_archives (repositories or index)")
+    return [_archive(item, host, path, licence) for item in dict.fromkeys([*given, *listed])]
 
 
 def _archive(item: str, host: str, path: str, licence: str) -> RemoteFile:

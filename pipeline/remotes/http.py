@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from pipeline.contracts import Listing, RemoteFile
 from pipeline.fetching.addresses import SCHEMES, Forbidden
 from pipeline.registry import publisher
-from pipeline.remotes.listings import lines_of, nothing_if, within
+from pipeline.remotes.listings import given_and_listed, within
 
 #: A line of a list as sha256sum and its siblings write them, or an address alone.
 _LINE = re.compile(r"(?:([0-9a-fA-F]{32}|[0-9a-fA-F]{40}|[0-9a-fA-F]{64})[ \t]+\*?)?(\S+)")
@@ -30,15 +30,14 @@ def http(
     A line is an address, or a path below `base` (the list's own folder when empty); a checksum (MD5, SHA-1, SHA-256) may stand
     before it, as `sha256sum` writes it.
     """
-    lines = [*urls, *(lines_of(listing(index), index) if index else ())]
-    nothing_if(not lines, index or "the recipe", "http (urls or index)")
+    given, lines = given_and_listed(listing, urls, index, "http (urls or index)")
     root = base or index.rpartition("/")[0]
-    listed = [_file(line, root, licence) for line in dict.fromkeys(lines[len(urls) :])]
+    listed = [_file(line, root, licence) for line in lines]
     ways = (*SCHEMES, index.partition("://")[0])
     for file in listed:
         if file.url.partition("://")[0] not in ways:  # somebody else's list doesn't spend your credentials
             raise Forbidden(f"{index} names {file.url}: a list leads to http, https, or where it lies itself; name it in `urls`")
-    return [*(_file(line, root, licence) for line in dict.fromkeys(urls)), *listed]
+    return [*(_file(line, root, licence) for line in given), *listed]
 
 
 def _file(line: str, root: str, licence: str) -> RemoteFile:

@@ -11,6 +11,7 @@ from typing import TypeVar
 from urllib.parse import urljoin, urlsplit
 from xml.etree import ElementTree
 
+from pipeline.contracts import Listing
 from pipeline.errors import SourceError
 
 T = TypeVar("T")
@@ -39,6 +40,16 @@ def lines_of(data: bytes, url: str) -> list[str]:
     """The lines of a list, without empty ones and those that begin with "#"."""
     lines = [line.strip() for line in text_of(data, url).splitlines()]
     return [line for line in lines if line and not line.startswith("#")]
+
+
+def given_and_listed(listing: Listing, given: Sequence[str], index: str, asked: str) -> tuple[list[str], list[str]]:
+    """What a recipe names itself, and what the list at the address `index` ("": none) does, each of them once.
+
+    SourceError when that is nothing; `asked` says of which keys.
+    """
+    listed = lines_of(listing(index), index) if index else []
+    nothing_if(not given and not listed, index or "the recipe", asked)
+    return list(dict.fromkeys(given)), list(dict.fromkeys(listed))
 
 
 def xml_of(data: bytes, url: str) -> ElementTree.Element:

@@ -7,15 +7,14 @@ import json
 from collections.abc import Iterator
 from typing import Any, Literal, NamedTuple
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from pipeline.chats.detect import FORMATS, LOOKED_AT, by_name, detect
 from pipeline.chats.rows import Chat, ChatFormat, Options, Refused
 from pipeline.contracts import InputFile, RawDocument
 from pipeline.errors import SourceError
 from pipeline.registry import did_you_mean, reader
+from pipeline.sources.json_lines import json_lines
 from pipeline.sources.streams import opened
+from pipeline.sources.table import batches
 from pipeline.sources.uncompressed import uncompressed
 
 #: Rows that are kept while some are sought that can be read.
@@ -127,16 +126,9 @@ def _rows(file: InputFile, max_bytes: int) -> Iterator[_Item]:
         if head.startswith(b"["):
             yield from _array(file, stream.read(max_bytes + 1), max_bytes)
             return
-        for number in itertools.count(1):
-            line = stream.readline(max_bytes + 1)
-            if not line:
-                return
-            if len(line) > max_bytes:
-                while line and not line.endswith(b"\n"):
-                    line = stream.readline(1 << 20)
-                yield _Item(f"row-{number}", None, "too_large")
-            elif line.strip():
-                yield _item(f"row-{number}", line)
+        for line in json_lines(stream, max_bytes):
+            locator = f"row-{line.number}"
+            yield _Item(locator, None, "too_large") if line.too_large else _item(locator, line.data)
 
 
 def _item(locator: str, line: bytes) -> _Item:
@@ -172,8 +164,5 @@ def _array(file: InputFile, data: bytes, max_bytes: int) -> Iterator[_Item]:
 
 def _parquet(file: InputFile) -> Iterator[_Item]:
     with opened(file) as stream:
-        number = 0
-        for batch in pq.ParquetFile(stream).iter_batches(batch_size=1024):
-            for row in pa.Table.from_batches([batch]).to_pylist():
-                number += 1
-                yield _Item(f"row-{number}", row)
+        rows = (row for batch in batches(stream, file) for row in batch.to_pylist())
+        yield from (_Item(f"row-{number}", row) for number, row in enumerate(rows, start=1))

@@ -9,6 +9,7 @@ from pipeline.contracts import InputFile, RawDocument
 from pipeline.errors import SourceError
 from pipeline.registry import reader
 from pipeline.sources.columns import Columns
+from pipeline.sources.json_lines import json_lines
 from pipeline.sources.uncompressed import uncompressed
 
 
@@ -35,15 +36,8 @@ def jsonl(
     with uncompressed(file) as stream:
         if stream.peek(1)[:1] == b"[":
             raise SourceError(f"{file.name} ({file.path}) is a JSON array; one object per line is needed (jq -c '.[]' makes it so)")
-        number = 0
-        while line := stream.readline(max_line_bytes + 1):
-            number += 1
-            if len(line) > max_line_bytes:
-                while line and not line.endswith(b"\n"):
-                    line = stream.readline(1 << 20)
-                yield _invalid(number, b"", "too_large")
-            elif line.strip():
-                yield _document(line, number, columns)
+        for line in json_lines(stream, max_line_bytes):
+            yield _invalid(line.number, b"", "too_large") if line.too_large else _document(line.data, line.number, columns)
 
 
 def _document(line: bytes, number: int, columns: Columns) -> RawDocument:

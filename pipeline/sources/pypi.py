@@ -8,6 +8,7 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from email.parser import BytesParser
 from pathlib import Path
 
@@ -66,4 +67,4 @@ def _described(name: str, wheel: Path) -> InputFile:
     about = BytesParser().parsebytes(next((member.data for member in members(file, ["*.dist-info/METADATA"])), b""))
     told = [line.rpartition("::")[2].strip() for line in about.get_all("Classifier", []) if line.startswith("License ::")]
     licence = about.get("License-Expression") or ", ".join(told) or str(about.get("License") or "").partition("\n")[0]
-    return InputFile(file.name, file.path, file.sha256, file.size, str(about.get("Version") or ""), str(licence), file.origin)
+    return replace(file, version=str(about.get("Version") or ""), licence=str(licence))

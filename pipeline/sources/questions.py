@@ -20,8 +20,8 @@ from pipeline.errors import SourceError
 from pipeline.registry import reader
 from pipeline.sources.archives import Member, members
 
-#: (No code goes on for longer than 300 characters: those left open would be looked for again and again.)
-#: The codes of Perl's POD: B<bold>, L<text|page>, C<< $code->{of} >>, and names of characters.
+#: The codes of Perl's POD: B<bold>, L<text|page>, C<< $code->{of} >>, and names of characters. None goes on for longer than 300
+#: characters: those left open would be looked for again and again.
 _POD_CODE = re.compile(r"[A-Z]<<+\s(.{0,300}?)\s>+>|[A-DF-Z]<([^<>]*)>", re.DOTALL)
 _POD_CHARACTERS = {"E<lt>": "<", "E<gt>": ">", "E<verbar>": "|", "E<sol>": "/"}
 #: Codes within codes are undone this deep: each level takes a pass.

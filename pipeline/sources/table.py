@@ -14,6 +14,9 @@ from pipeline.registry import reader
 from pipeline.sources.columns import Columns
 from pipeline.sources.streams import opened
 
+#: Rows that are decoded at a time.
+BATCH_ROWS = 1024
+
 
 class NoColumn(SourceError):
     """A table has no column of a name that is asked for."""
@@ -31,7 +34,7 @@ def table(
     licence: str | None = None,
     date: str | None = None,
     meta: Sequence[str] = (),
-    batch_rows: int = 1024,
+    batch_rows: int = BATCH_ROWS,
 ) -> Iterator[RawDocument]:
     """One document for each row of a Parquet, Arrow (Feather) or Arrow stream file; the keys name columns (see Columns).
 
@@ -41,30 +44,40 @@ def table(
     columns = Columns(text, format, id, url, lang, licence, date, meta)
     number = 0
     with opened(file) as stream:
-        for batch in _batches(stream, file, columns.roots(), batch_rows):
-            batch.validate(full=True)  # Arrow trusts a file's offsets, and reads wherever they lead
+        for batch in batches(stream, file, columns.roots(), batch_rows):
             for row in batch.to_pylist():
                 number += 1
                 yield columns.document(row, number)
 
 
-def _batches(stream: IO[bytes], file: InputFile, names: list[str], batch_rows: int) -> Iterator[pa.RecordBatch]:
+def batches(stream: IO[bytes], file: InputFile, names: list[str] | None = None, batch_rows: int = BATCH_ROWS) -> Iterator[pa.RecordBatch]:
+    """The rows of a Parquet, Arrow or Arrow stream file, `batch_rows` at a time: the columns of `names`, or all.
+
+    Every batch is looked through before it is given: Arrow trusts a file's offsets, and reads wherever they lead.
+    """
+    for batch in _read(stream, file, names, batch_rows):
+        batch.validate(full=True)
+        yield batch
+
+
+def _read(stream: IO[bytes], file: InputFile, names: list[str] | None, batch_rows: int) -> Iterator[pa.RecordBatch]:
     magic = stream.read(6)
     stream.seek(0)
     if magic[:4] == b"PAR1":
         parquet = pq.ParquetFile(stream)
-        _check(file, parquet.schema_arrow, names)
+        _check(file, parquet.schema_arrow, names or ())
         yield from parquet.iter_batches(batch_size=batch_rows, columns=names)
         return
     arrow = pa.ipc.open_file(stream) if magic == b"ARROW1" else pa.ipc.open_stream(stream)
-    _check(file, arrow.schema, names)
-    batches = (arrow.get_batch(index) for index in range(arrow.num_record_batches)) if magic == b"ARROW1" else arrow
-    for batch in batches:
+    _check(file, arrow.schema, names or ())
+    found = (arrow.get_batch(index) for index in range(arrow.num_record_batches)) if magic == b"ARROW1" else arrow
+    for batch in found:
         for start in range(0, batch.num_rows, batch_rows):
-            yield batch.slice(start, batch_rows).select(names)
+            rows = batch.slice(start, batch_rows)
+            yield rows if names is None else rows.select(names)
 
 
-def _check(file: InputFile, schema: pa.Schema, names: list[str]) -> None:
+def _check(file: InputFile, schema: pa.Schema, names: Sequence[str]) -> None:
     missing = [name for name in names if name not in schema.names]
     if missing:
         raise NoColumn(f"{file.name} ({file.path}) has no column {missing[0]!r}; it has {', '.join(schema.names)}")
