@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 
 from pipeline.errors import StorageError
 from pipeline.job import Job, PartFile
-from pipeline.schema import TOKENIZED
+from pipeline.schema import DOC_FACTS, TOKENIZED
 
 #: Buckets of a histogram are the values of the key's top bits.
 HISTOGRAM_BITS = 12
@@ -73,6 +73,29 @@ def order_keys(ids: pa.Array, *draw: object) -> npt.NDArray[np.uint64]:
         hashed.update(name.encode())
         keys += hashed.digest()
     return np.frombuffer(bytes(keys), dtype=">u8").astype(np.uint64)
+
+
+def tokenized(
+    batch: pa.RecordBatch,
+    seed: int,
+    ids: npt.NDArray[np.uint32],
+    offsets: npt.NDArray[np.int64],
+    learnt: npt.NDArray[np.bool_] | None = None,
+) -> pa.Table:
+    """The documents of a DOC batch as TOKENIZED rows, those of row i being ids[offsets[i]:offsets[i + 1]].
+
+    `learnt` says of each id whether it is; None: all are, but for the first of a document.
+    """
+    lengths, places = np.diff(offsets), pa.array(offsets)
+    columns = {
+        **{name: batch.column(name) for name in DOC_FACTS},
+        "key": pa.array(order_keys(batch.column("id"), seed, "mix")),
+        "n_tokens": pa.array(lengths),
+        "n_trained": pa.array(np.maximum(lengths - 1, 0) if learnt is None else np.diff(np.append(0, np.cumsum(learnt))[offsets])),
+        "ids": pa.LargeListArray.from_arrays(places, pa.array(ids)),
+        "mask": pa.nulls(batch.num_rows) if learnt is None else pa.LargeListArray.from_arrays(places, pa.array(learnt)),
+    }
+    return pa.table({name: columns[name] for name in TOKENIZED.names}).cast(TOKENIZED)
 
 
 def bucket_of(key: int) -> int:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -19,6 +20,7 @@ from pipeline.report import Report, merged
 from pipeline.schema import DECISION, decided_by
 from pipeline.storage import Folder
 from pipeline.survivors import all_rows
+from pipeline.writing import FileEntry
 
 #: What is to be cut from the texts of a part, sorted: the bytes [start, stop) of the text of a row, apart from each other, and
 #: the document that keeps their beginning, which may be the same.
@@ -102,7 +104,18 @@ def _tokens(column: pa.Array) -> int:
     return int(estimated_tokens(column).sum())
 
 
-def check(step: str, folder: Folder, results: Sequence[TaskResult], max_removed: float | Mapping[str, float]) -> None:
+def guarded(step: str) -> Callable[[Folder, list[TaskResult], Mapping[str, Any]], list[FileEntry]]:
+    """What finishes a stage that cuts: GuardTripped, before it counts as done, when a source has lost too much."""
+
+    def finish(folder: Folder, results: list[TaskResult], args: Mapping[str, Any]) -> list[FileEntry]:
+        if not args["override_guard"]:
+            _check(step, folder, results, args["max_removed"])
+        return []
+
+    return finish
+
+
+def _check(step: str, folder: Folder, results: Sequence[TaskResult], max_removed: float | Mapping[str, float]) -> None:
     """Raise GuardTripped when `cut` takes more than a share of a source's documents, characters or tokens; shows the longest."""
     report = merged(result.report for result in results)
     losses = list(guard.losses_of(report, report, max_removed))

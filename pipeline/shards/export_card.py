@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
+
+import pyarrow.compute as pc
 
 from pipeline.registry import export
 from pipeline.report import Report, merged
@@ -31,7 +33,8 @@ def export_card(dataset: Folder, target: Folder, *, name: str = "README.md") -> 
 def _page(dataset: Dataset, run: RunFiles) -> Iterator[str]:
     manifest, facts = dataset.manifest, run.facts
     learnt, copies = sum(shard.loss_tokens for shard in manifest.shards), manifest.packing["documents"]
-    sources = list(_sources(dataset))
+    licences = _documents(dataset)
+    sources = list(_sources(dataset, licences))
     documents = sum(row[1] for row in sources)
     yield f"# {facts['recipe']}, profile {facts['profile'] or 'none'}: {manifest.split}"
     yield from ("", facts["about"].strip(), "")
@@ -44,7 +47,7 @@ def _page(dataset: Dataset, run: RunFiles) -> Iterator[str]:
     yield ""
     yield from (f"- **{source}**: {about['about'].strip()}" for source, about in facts["sources"].items())
     yield from ("", "## Licences", "", "As the sources state them; nothing here is legal advice.", "")
-    yield from _table(("source", "licence", "documents"), _licences(dataset))
+    yield from _table(("source", "licence", "documents"), ((*key, number) for key, number in sorted(licences.items())))
     yield from ("", "## What was left out", "")
     yield from _table(("source", "stage", "reason", "documents", "of those read"), _drops(run))
     yield from ("", "## Inputs", "")
@@ -52,29 +55,28 @@ def _page(dataset: Dataset, run: RunFiles) -> Iterator[str]:
     yield from _table(columns, [[item.get(key) or "" for key in columns] for item in facts["lock"]])
 
 
-def _sources(dataset: Dataset) -> Iterator[tuple[Any, ...]]:
+def _documents(dataset: Dataset) -> Counter[tuple[str, str]]:
+    """How many documents there are by source and licence; of a document, its first copy counts, where its first token stands."""
+    found: Counter[tuple[str, str]] = Counter()
+    for shard in dataset.shards:
+        begun = shard.docs.filter((pc.field("first_token") == 0) & (pc.field("epoch") == 0))
+        counted = begun.group_by(["source", "licence"]).aggregate([([], "count_all")])
+        for row in counted.to_pylist():
+            found[row["source"], row["licence"] or NO_LICENCE] += row["count_all"]
+    return found
+
+
+def _sources(dataset: Dataset, licences: Counter[tuple[str, str]]) -> Iterator[tuple[Any, ...]]:
     tokens, learnt, documents = Counter[str](), Counter[str](), Counter[str]()
     for shard in dataset.shards:
         tokens.update(shard.facts.sources)
         learnt.update(shard.facts.trained)
-        documents.update(row["source"] for row in shard.docs.select(["source", "first_token", "epoch"]).to_pylist() if _begins(row))
+    for (source, _), number in licences.items():
+        documents[source] += number
     for stream in dataset.manifest.sources:
         source = stream["source"]
         shares = (f"{counts[source] / max(counts.total(), 1):.2%}" for counts in (tokens, learnt))
         yield (source, documents[source], tokens[source], learnt[source], *shares, f"{stream.get('epochs', 0):.2f}")
-
-
-def _begins(row: Mapping[str, Any]) -> bool:
-    """Whether a row of a docs file is a document's first copy, from its first token on."""
-    return bool(row["first_token"] == 0 == row["epoch"])
-
-
-def _licences(dataset: Dataset) -> Iterator[Sequence[object]]:
-    found: Counter[tuple[str, str]] = Counter()
-    for shard in dataset.shards:
-        rows = shard.docs.select(["source", "licence", "first_token", "epoch"]).to_pylist()
-        found.update((row["source"], row["licence"] or NO_LICENCE) for row in rows if _begins(row))
-    yield from ((source, licence, number) for (source, licence), number in sorted(found.items()))
 
 
 def _drops(run: RunFiles) -> Iterator[Sequence[object]]:

@@ -15,8 +15,8 @@ from pipeline.conversations import Message, messages_of
 from pipeline.errors import StorageError
 from pipeline.job import Job
 from pipeline.report import Report
-from pipeline.schema import DOC_FACTS, EXCERPT_CHARS, REJECT, TOKENIZED, conform
-from pipeline.tokens import order_keys
+from pipeline.schema import EXCERPT_CHARS, REJECT, conform
+from pipeline.tokens import tokenized
 from tokenizer.conversations import Chat, ChatEncoder, EncodedChats
 from tokenizer.encode import Encoder
 from tokenizer.special import CONFIG
@@ -61,7 +61,7 @@ def encode_chats(
     faults = pa.array([fault.reason if fault else None for fault in made.faults], pa.string())
     keep = pc.is_null(faults)
     _count(report, job.source, rows, made, keep)
-    return _rows(job, rows, made.found).filter(keep), _rejects(rows, made.faults)
+    return tokenized(rows, job.seed, made.found.ids, made.found.offsets, made.found.learnt).filter(keep), _rejects(rows, made.faults)
 
 
 def _chats(rows: pa.RecordBatch) -> list[Chat | Unusable]:
@@ -126,19 +126,6 @@ def _joined(pieces: Sequence[Piece]) -> EncodedChats:
     ids = np.concatenate([np.zeros(0, np.uint32), *(ids for ids, _ in pieces)])
     learnt = np.concatenate([np.zeros(0, np.bool_), *(learnt for _, learnt in pieces)])
     return EncodedChats(ids, np.cumsum([0, *(len(ids) for ids, _ in pieces)]), learnt, ())
-
-
-def _rows(job: Job, rows: pa.RecordBatch, found: EncodedChats) -> pa.Table:
-    offsets = pa.array(found.offsets)
-    columns = {
-        **{name: rows.column(name) for name in DOC_FACTS},
-        "key": pa.array(order_keys(rows.column("id"), job.seed, "mix")),
-        "n_tokens": pa.array(np.diff(found.offsets)),
-        "n_trained": pa.array(np.diff(np.concatenate([[0], np.cumsum(found.learnt)])[found.offsets])),
-        "ids": pa.LargeListArray.from_arrays(offsets, pa.array(found.ids)),
-        "mask": pa.LargeListArray.from_arrays(offsets, pa.array(found.learnt)),
-    }
-    return pa.table({name: columns[name] for name in TOKENIZED.names}).cast(TOKENIZED)
 
 
 def _rejects(rows: pa.RecordBatch, faults: Sequence[Unusable | None]) -> pa.RecordBatch:

@@ -26,14 +26,12 @@ from pipeline.dedupe.duplicates import Numbering
 from pipeline.dedupe.keyed import SortedFiles, read_range
 from pipeline.dedupe.steps import Step, Steps, docs_of, kept_texts, step_of
 from pipeline.errors import SourceError
-from pipeline.job import ROUND, Inputs, Job, PartFile, TaskResult
+from pipeline.job import ROUND, Inputs, Job, PartFile
 from pipeline.kernels.arrow import texts
 from pipeline.kernels.domainlines import Lines, domain_hashes, domain_lines
 from pipeline.kernels.urls import addresses
 from pipeline.registry import NotIdentity, stage
 from pipeline.report import Report
-from pipeline.storage import Folder
-from pipeline.writing import FileEntry
 
 #: A line of a document, once: half of `key` is its domain's hash, the other half its own, or 0 for the document itself.
 OCCURRENCES = pa.schema([pa.field(name, kind, nullable=False) for name, kind in
@@ -65,14 +63,7 @@ def _rounds(inputs: Inputs, args: Mapping[str, Any]) -> list[Task]:
     return _STEPS.next_round(inputs, [task.name for task in _parts(inputs, args)], ROWS_PER_TASK)
 
 
-def _guarded(folder: Folder, results: list[TaskResult], args: Mapping[str, Any]) -> list[FileEntry]:
-    """GuardTripped, before the stage counts as done, when a source has lost too much."""
-    if not args["override_guard"]:
-        cutting.check("lines", folder, results, args["max_removed"])
-    return []
-
-
-@stage("lines", version=2, tasks=_parts, rounds=_rounds, finish=_guarded, uses=("unicode",))
+@stage("lines", version=2, tasks=_parts, rounds=_rounds, finish=cutting.guarded("lines"), uses=("unicode",))
 def lines(
     job: Job,
     *,
@@ -81,7 +72,7 @@ def lines(
     min_share: Share = 0.2,
     min_words: Annotated[int, Field(ge=1)] = 2,
     min_left: Annotated[int, Field(ge=0)] = 20,
-    max_removed: Annotated[guard.Shares, NotIdentity] = guard.MAX_REMOVED,  # noqa: ARG001 - read by _guarded, as is the next
+    max_removed: Annotated[guard.Shares, NotIdentity] = guard.MAX_REMOVED,  # noqa: ARG001 - read by the guard, as is the next
     override_guard: Annotated[bool, NotIdentity] = False,  # noqa: ARG001
 ) -> Report:
     """Cut lines that stand in at least `min_documents` documents of a domain and in a share `min_share` of them, everywhere.

@@ -26,12 +26,10 @@ from pipeline.dedupe.passages import ANCHORS, COPIES, REPEATS, WINDOWS
 from pipeline.dedupe.preference import source_rank
 from pipeline.dedupe.steps import Step, Steps, docs_of, kept_texts, step_of
 from pipeline.errors import StorageError
-from pipeline.job import ROUND, Inputs, Job, PartFile, TaskResult
+from pipeline.job import ROUND, Inputs, Job, PartFile
 from pipeline.kernels.passages import Windows, anchors, exact_words, windows
 from pipeline.registry import NotIdentity, stage
 from pipeline.report import Report
-from pipeline.storage import Folder
-from pipeline.writing import FileEntry
 
 #: Rows that a task looks at, and the most that it holds; their number changes nothing but memory.
 ROWS_PER_TASK, HELD = 1 << 24, 1 << 21
@@ -50,21 +48,14 @@ def _rounds(inputs: Inputs, args: Mapping[str, Any]) -> list[Task]:
     return _STEPS.next_round(inputs, [task.name for task in _parts(inputs, args)], ROWS_PER_TASK)
 
 
-def _guarded(folder: Folder, results: list[TaskResult], args: Mapping[str, Any]) -> list[FileEntry]:
-    """GuardTripped, before the stage counts as done, when a source has lost too much."""
-    if not args["override_guard"]:
-        cutting.check("passages", folder, results, args["max_removed"])
-    return []
-
-
-@stage("passages", version=2, tasks=_parts, rounds=_rounds, finish=_guarded, uses=("unicode",))
+@stage("passages", version=2, tasks=_parts, rounds=_rounds, finish=cutting.guarded("passages"), uses=("unicode",))
 def passages(
     job: Job,
     *,
     min_words: Annotated[int, Field(ge=4)] = 50,
     min_left: Annotated[int, Field(ge=0)] = 20,
     priority: Sequence[str] = (),
-    max_removed: Annotated[guard.Shares, NotIdentity] = guard.MAX_REMOVED,  # noqa: ARG001 - read by _guarded, as is the next
+    max_removed: Annotated[guard.Shares, NotIdentity] = guard.MAX_REMOVED,  # noqa: ARG001 - read by the guard, as is the next
     override_guard: Annotated[bool, NotIdentity] = False,  # noqa: ARG001
 ) -> Report:
     """Cut every run of at least `min_words` words that stands in a preferred document too, or before it in the same one.

@@ -20,7 +20,7 @@ from pipeline.schema import DOC_FACTS, REJECT, TOKENIZED
 from pipeline.stages.chats import Overlong, encode_chats, open_chats
 from pipeline.storage import Folder
 from pipeline.survivors import survivors
-from pipeline.tokens import order_keys, write_tokens
+from pipeline.tokens import order_keys, tokenized, write_tokens
 from tokenizer.conversations import ChatEncoder
 from tokenizer.encode import Encoded, Encoder, framed
 from tokenizer.infilling import DRAWS, Infilling, Marks, encode_infilled
@@ -85,7 +85,7 @@ def tokenize(
         encoded = framed(encoded, bos=bos, eos=eos)
         if how is not None:
             report.count(job.source, "documents infilled", infilled)
-        tables.append(_rows(job, batch, encoded))
+        tables.append(tokenized(batch, job.seed, encoded.ids, encoded.offsets))
         _count(report, job.source, batch, encoded, slow=encoder.slow_because is not None)
     write_tokens(job, pa.concat_tables(tables))
     if rejects:
@@ -138,20 +138,6 @@ def _mark(found: int | None, wanted: bool, use: str) -> int | None:
     if wanted and found is None:
         raise StorageError(f"tokenize: {CONFIG} names no {use}: name one there, or set add_{use[:3]} to false")
     return found if wanted else None
-
-
-def _rows(job: Job, batch: pa.RecordBatch, encoded: Encoded) -> pa.Table:
-    """The batch as TOKENIZED rows."""
-    facts = {name: batch.column(name) for name in DOC_FACTS}
-    columns = {
-        **facts,
-        "key": pa.array(order_keys(batch.column("id"), job.seed, "mix")),
-        "n_tokens": pa.array(encoded.lengths),
-        "n_trained": pa.array(np.maximum(encoded.lengths - 1, 0)),
-        "mask": pa.nulls(batch.num_rows, TOKENIZED.field("mask").type),
-        "ids": pa.LargeListArray.from_arrays(pa.array(encoded.offsets), pa.array(encoded.ids)),
-    }
-    return pa.table({name: columns[name] for name in TOKENIZED.names}).cast(TOKENIZED)
 
 
 def _count(report: Report, source: str, batch: pa.RecordBatch, encoded: Encoded, *, slow: bool) -> None:
