@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from trainer.errors import DataError, TrainerError
+from trainer.settings import Settings
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
 
 
 class Coder:
@@ -16,18 +20,9 @@ class Coder:
 
     def __init__(self, path: str | Path) -> None:
         """Raises TrainerError where `tokenizers` is not installed, DataError when the file is no tokenizer."""
-        if importlib.util.find_spec("tokenizers") is None:
-            raise TrainerError("tokenizers is not installed: pip install tokenizers")
-        from tokenizers import Tokenizer
-
-        try:
-            content = Path(path).read_bytes()
-            self._tokenizer = Tokenizer.from_buffer(content)
-        except (OSError, ValueError) as error:
-            raise DataError(f"{path} can't be read as a tokenizer.json: {error}") from error
+        self._tokenizer, self.sha256 = read_tokenizer(Path(path))
         self._tokenizer.encode_special_tokens = True  # in a text, their names are text
-        self.sha256 = hashlib.sha256(content).hexdigest()
-        names = _special(Path(path).with_name("tokenizer_config.json"))
+        names = Settings.read(Path(path).parent, Path(path).parent).variables
         known = {name: self._tokenizer.token_to_id(token) for name, token in names.items()}
         self.end: int | None = known.get("eos_token")
         first = known.get("bos_token")
@@ -46,9 +41,14 @@ class Coder:
         return str(self._tokenizer.decode(list(ids), skip_special_tokens=True))
 
 
-def _special(path: Path) -> dict[str, str]:
-    if not path.is_file():
-        return {}
-    told = json.loads(path.read_text("utf-8"))
-    found = {name: told.get(name) for name in ("bos_token", "eos_token")}
-    return {name: token["content"] if isinstance(token, dict) else token for name, token in found.items() if token}
+def read_tokenizer(path: Path) -> tuple[Tokenizer, str]:
+    """The tokenizer of a tokenizer.json, and the file's SHA-256; errors as of Coder."""
+    if importlib.util.find_spec("tokenizers") is None:
+        raise TrainerError("tokenizers is not installed: pip install tokenizers")
+    from tokenizers import Tokenizer  # here alone: to train, and to show samples, decode.py is enough
+
+    try:
+        content = path.read_bytes()
+        return Tokenizer.from_buffer(content), hashlib.sha256(content).hexdigest()
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} can't be read as a tokenizer.json: {error}") from error

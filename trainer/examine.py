@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 
-from trainer import lora
 from trainer.attention import Masking
 from trainer.coder import Coder
 from trainer.decode import TextDecoder
@@ -17,7 +16,7 @@ from trainer.generate import Sampling
 from trainer.harness import Questions, chosen, evaluate
 from trainer.model import Decoder
 from trainer.parallel import join
-from trainer.runs import load, tokenizer_for
+from trainer.runs import ready, tokenizer_for
 from trainer.scorer import BATCH_TOKENS, Scorer
 from trainer.shards import open_dataset
 
@@ -34,12 +33,7 @@ def examine(
     path = tokenizer_for(model, tokenizer)
     asked = Questions(shots, limit, samples, Sampling(temperature, seed=seed))
     found = chosen(tasks, [Path(part) for part in evals.split(",")], asked) if evals else {}
-    world = join(device, "ddp")
-    loaded = load(model)
-    if adapter:
-        lora.load_adapter(loaded, Path(adapter))
-    lora.merge(loaded)
-    loaded.to(world.device)
+    loaded = ready(model, adapter, device)
     results = {"perplexity": {"sources": by_source(loaded, shards, path, eval_tokens)}} if shards else {}
     if found:
         scorer = Scorer(loaded, Coder(path))

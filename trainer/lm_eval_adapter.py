@@ -14,8 +14,7 @@ from typing import Any
 from trainer.coder import Coder
 from trainer.errors import TrainerError
 from trainer.generate import Sampling
-from trainer.parallel import join
-from trainer.runs import load, tokenizer_for
+from trainer.runs import ready, tokenizer_for
 from trainer.scorer import Scorer
 
 try:
@@ -35,8 +34,7 @@ class TokenmillLM(LM):
     def __init__(self, model: str, tokenizer: str | None = None, device: str = "auto", batch_tokens: int | None = None, **_: Any) -> None:
         """`model` is the folder of a run, or of a model in the Hugging Face format."""
         super().__init__()
-        loaded = load(model).to(join(device, "ddp").device)
-        self.scorer = Scorer(loaded, Coder(tokenizer_for(model, tokenizer)), batch_tokens and int(batch_tokens))
+        self.scorer = Scorer(ready(model, None, device), Coder(tokenizer_for(model, tokenizer)), batch_tokens and int(batch_tokens))
 
     def loglikelihood(self, requests: Sequence[Any], disable_tqdm: bool = False) -> list[tuple[float, bool]]:  # noqa: ARG002 - theirs
         """(log p, whether greedy decoding would write it) of each (context, continuation)."""

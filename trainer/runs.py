@@ -17,6 +17,7 @@ from trainer.documents import Piece, pieces_of
 from trainer.errors import ConfigError, DataError
 from trainer.mixture import open_training
 from trainer.model import Decoder
+from trainer.parallel import join
 
 
 def read_run(out: str | Path) -> tuple[RunConfig, ModelConfig]:
@@ -54,6 +55,17 @@ def load(out: str | Path) -> Decoder:
     model = build.build_model(config, shape)
     checkpoint.load_weights(found[-1], model)
     model.eval()
+    return model
+
+
+def ready(folder: str, adapter: str | None, device: str) -> Decoder:
+    """The model of a folder where it is to compute, with its adapters, and those of the folder `adapter`, added into its weights."""
+    where = join(device, "ddp").device
+    model = load(folder)
+    if adapter:
+        lora.load_adapter(model, Path(adapter))
+    lora.merge(model)
+    model.to(where)
     return model
 
 

@@ -8,12 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trainer import lora
-from trainer.errors import DataError
+from trainer.coder import read_tokenizer
 from trainer.generate import Sampling, stream_rows
 from trainer.model import Decoder
-from trainer.parallel import join
-from trainer.runs import load, tokenizer_for
+from trainer.runs import ready, tokenizer_for
 from trainer.settings import Settings
 
 if TYPE_CHECKING:
@@ -86,18 +84,9 @@ class Speaker:
 
 def read(folder: str, adapter: str | None, tokenizer: str | None, device: str = "auto") -> Speaker:
     """The model of a run, or of a folder in the Hugging Face format, with an adapter added in. DataError on what doesn't fit."""
-    from tokenizers import Tokenizer  # here alone: to train, and to show samples, decode.py is enough
-
     path = tokenizer_for(folder, tokenizer)
-    try:
-        coder = Tokenizer.from_file(str(path))
-    except Exception as error:  # the library raises nothing narrower
-        raise DataError(f"{path} can't be read as a tokenizer.json: {error}") from error
+    coder, _ = read_tokenizer(path)
     settings = Settings.read(path.parent, Path(folder))
-    model = load(folder)
-    if adapter:
-        lora.load_adapter(model, Path(adapter))
-    lora.merge(model)
-    model.to(join(device, "ddp").device)
+    model = ready(folder, adapter, device)
     ids = {coder.token_to_id(settings.eos)} if settings.eos else set()
     return Speaker(model, coder, settings, frozenset(settings.eos_ids) | {number for number in ids if number is not None})
