@@ -85,11 +85,11 @@ class Store:
         self._silent: set[str] = set()  # hosts that didn't answer a question aside: not asked another one in this run
         self._given_up: dict[str, int] = {}
 
-    def listing(self, url: str, checksum: str = "") -> bytes:
+    def listing(self, url: str) -> bytes:
         """The content of a listing at `url`: fetched once, and once more in each run that updates."""
         place, held = self._place(url), self._held(url)
         if held is None or (self.rules.update and url not in self._listed):
-            held = self._fetch(RemoteFile(url, url, None, checksum), LISTING_BYTES)
+            held = self._fetch(RemoteFile(url, url), LISTING_BYTES)
         self._listed.add(url)
         return (place / held.file).read_bytes()
 

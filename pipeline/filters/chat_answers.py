@@ -89,7 +89,7 @@ def chat_answers(
         "open_fences": answers.per_document(np.asarray(pc.count_substring_regex(answers.text, _FENCE)) % 2 == 1),
         "copies": _copies(said),
         "answer_chars": _least(said.only((said.roles == ASSISTANT) & ~said.calls)),
-        "message_chars": _most(said, chars),
+        "message_chars": said.largest(chars),
     }
     rules = Rules("chat_answers", docs.num_rows, measured)
     for name, bound in {
@@ -140,9 +140,3 @@ def _least(answers: Pieces) -> np.ndarray:
     found = np.full(answers.documents, np.iinfo(np.int64).max)
     np.minimum.at(found, answers.rows, np.asarray(pc.utf8_length(answers.text), np.int64))
     return np.where(found == np.iinfo(np.int64).max, 0, found)
-
-
-def _most(said: Pieces, chars: np.ndarray) -> np.ndarray:
-    found = np.zeros(said.documents, np.int64)
-    np.maximum.at(found, said.rows, chars)
-    return found

@@ -35,9 +35,7 @@ def chat_repetition(
     counts = kernel.repetition_counts(texts(answers.text)).T
     share = ratio(counts[kernel.DUPLICATE + kernel.DUPLICATE_SIZES.index(10)], counts[kernel.CHARS])
     share[counts[kernel.CHARS] < min_chars] = 0.0
-    worst = np.zeros(docs.num_rows)
-    np.maximum.at(worst, answers.rows, share)
-    measured = {"dup_10gram": worst, "same_answers": _same(answers, same_answers_from)}
+    measured = {"dup_10gram": answers.largest(share), "same_answers": _same(answers, same_answers_from)}
     rules = Rules("chat_repetition", docs.num_rows, measured)
     rules.at_most("dup_10gram", "dup_10gram", max_dup_10gram)
     rules.at_most("same_answers", "same_answers", max_same_answers)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,7 @@ SYSTEM, USER, ASSISTANT, TOOL = range(len(ROLES))
 
 Mask = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
+Number = TypeVar("Number", np.int64, np.float64)
 
 
 class Pieces(NamedTuple):
@@ -47,6 +48,12 @@ class Pieces(NamedTuple):
     def per_document(self, mask: Mask) -> Ints:
         """How many messages of a mask each document has."""
         return np.bincount(self.rows[mask], minlength=self.documents).astype(np.int64)
+
+    def largest(self, values: npt.NDArray[Number]) -> npt.NDArray[Number]:
+        """The largest value, of one for each message and none below 0, that a message of each document has; 0 where it has none."""
+        found = np.zeros(self.documents, values.dtype)
+        np.maximum.at(found, self.rows, values)
+        return found
 
     def only(self, mask: Mask) -> Pieces:
         return Pieces(self.documents, self.rows[mask], self.roles[mask], self.text.filter(pa.array(mask)), self.calls[mask])
